@@ -1,0 +1,124 @@
+//! The patches of an image as the columns of a matrix, and back. It must not know what multiplies them.
+
+use super::Real;
+
+/// How a window walks over an image of `channels`×`height`×`width`.
+///
+/// The matrix of patches has [`rows`](Patches::rows) = channels·kernel rows (channel, then kernel row, then kernel column: the order of a
+/// convolution's weights) and [`columns`](Patches::columns) = output pixels, in row-major order. Padding reads zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patches {
+    /// Channels of the image.
+    pub channels: usize,
+    /// `[height, width]` of the image.
+    pub size: [usize; 2],
+    /// `[height, width]` of the window.
+    pub kernel: [usize; 2],
+    /// Steps down and to the right.
+    pub stride: [usize; 2],
+    /// Zeros above and to the left; below and to the right there are as many as `output` needs.
+    pub padding: [usize; 2],
+    /// Distance between taps of the window.
+    pub dilation: [usize; 2],
+    /// `[height, width]` of the output: how many steps the window makes.
+    pub output: [usize; 2],
+}
+
+impl Patches {
+    /// Rows of the matrix: one per weight of an output channel.
+    pub fn rows(&self) -> usize {
+        self.channels * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Columns of the matrix: one per output pixel.
+    pub fn columns(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    /// Elements of the image.
+    pub fn pixels(&self) -> usize {
+        self.channels * self.size[0] * self.size[1]
+    }
+
+    /// Whether the matrix of patches is the image itself (1×1 window, step 1, no padding): multiply by the image and skip [`im2col`](Patches::im2col).
+    pub fn is_identity(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0] && self.output == self.size
+    }
+
+    /// Of the outputs `0..output`, those whose tap `t` falls inside `0..size` on axis `axis`: first and one past the last.
+    fn inside(&self, axis: usize, t: usize) -> (usize, usize) {
+        let (stride, output) = (self.stride[axis], self.output[axis]);
+        let offset = t * self.dilation[axis];
+        let first = self.padding[axis].saturating_sub(offset).div_ceil(stride).min(output);
+        // o·stride + offset - padding < size
+        let last = (self.size[axis] + self.padding[axis]).saturating_sub(offset).div_ceil(stride).min(output);
+        (first, last.max(first))
+    }
+
+    /// Calls `f(row, out_row, image_row_start, first, last, x)` for every run of taps that lies in the image: outputs `first..last` of row `out_row` see
+    /// `image_row_start + x`, `+ stride`, …
+    fn each_row(&self, mut f: impl FnMut(usize, usize, Option<(usize, usize, usize)>)) {
+        let [height, width] = self.size;
+        let [kh, kw] = self.kernel;
+        for row in 0..self.rows() {
+            let (channel, ky, kx) = (row / (kh * kw), row / kw % kh, row % kw);
+            let (top, bottom) = self.inside(0, ky);
+            let (left, right) = self.inside(1, kx);
+            for oy in 0..self.output[0] {
+                if oy < top || oy >= bottom || left == right {
+                    f(row, oy, None);
+                    continue;
+                }
+                let y = oy * self.stride[0] + ky * self.dilation[0] - self.padding[0];
+                let x = left * self.stride[1] + kx * self.dilation[1] - self.padding[1];
+                f(row, oy, Some(((channel * height + y) * width + x, left, right)));
+            }
+        }
+    }
+
+    /// Writes the matrix of patches of `image` to `matrix`, rows `ld` apart (`ld >= columns`; several images side by side: pass `&mut matrix[b·columns..]`).
+    pub fn im2col<T: Real>(&self, image: &[T], matrix: &mut [T], ld: usize) {
+        assert!(image.len() >= self.pixels(), "im2col: {} elements cannot be {self:?}", image.len());
+        let (width, stride) = (self.output[1], self.stride[1]);
+        self.each_row(|row, oy, run| {
+            let at = row * ld + oy * width;
+            let out = &mut matrix[at..at + width];
+            match run {
+                None => out.fill(T::ZERO),
+                Some((from, left, right)) => {
+                    out[..left].fill(T::ZERO);
+                    out[right..].fill(T::ZERO);
+                    let out = &mut out[left..right];
+                    if stride == 1 {
+                        out.copy_from_slice(&image[from..from + out.len()]);
+                    } else {
+                        for (o, &v) in out.iter_mut().zip(image[from..].iter().step_by(stride)) {
+                            *o = v;
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// The transpose of [`im2col`](Patches::im2col): adds every element of `matrix` to the pixel it was taken from. Does not clear `image` first.
+    pub fn col2im<T: Real>(&self, matrix: &[T], ld: usize, image: &mut [T]) {
+        assert!(image.len() >= self.pixels(), "col2im: {} elements cannot be {self:?}", image.len());
+        let (width, stride) = (self.output[1], self.stride[1]);
+        self.each_row(|row, oy, run| {
+            if let Some((to, left, right)) = run {
+                let at = row * ld + oy * width;
+                let from = &matrix[at + left..at + right];
+                if stride == 1 {
+                    for (o, &v) in image[to..to + from.len()].iter_mut().zip(from) {
+                        *o += v;
+                    }
+                } else {
+                    for (o, &v) in image[to..].iter_mut().step_by(stride).zip(from) {
+                        *o += v;
+                    }
+                }
+            }
+        });
+    }
+}
