@@ -1,3 +1,4 @@
 //! x
 pub mod linalg;
 pub mod rng;
+pub mod data;

@@ -1,0 +1,271 @@
+//! The shipped data files are what they say, and damaged ones are refused with the right words.
+#![allow(clippy::unwrap_used)] // clippy.toml frees tests, but not the helpers beside them
+
+use flate2::{Compression, GzBuilder};
+use receptive::data::idx::{self, Array, Dtype, IdxError};
+use receptive::data::looks::Looks;
+use receptive::data::{Dataset, DatasetError, Samples};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/www/data")).join(name)
+}
+
+fn shipped(name: &str) -> Vec<u8> {
+    std::fs::read(path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn mnist_test() -> Dataset {
+    Dataset::from_files(
+        &shipped("t10k-images-idx3-ubyte.gz"),
+        &shipped("t10k-labels-idx1-ubyte.gz"),
+    )
+    .unwrap()
+}
+
+/// Three pictures of 2×5 and their labels, as IDX files.
+fn small() -> (Vec<u8>, Vec<u8>) {
+    let images = Array {
+        dims: [3, 2, 5],
+        bytes: (0..30).collect(),
+    };
+    let labels = Array {
+        dims: [3],
+        bytes: vec![7, 0, 9],
+    };
+    (
+        idx::write(Dtype::U8, &images),
+        idx::write(Dtype::U8, &labels),
+    )
+}
+
+#[test]
+fn mnist_is_the_original() {
+    for (name, sum) in [
+        (
+            "train-images-idx3-ubyte.gz",
+            "6bbc9ace898e44ae57da46a324031adb",
+        ),
+        (
+            "train-labels-idx1-ubyte.gz",
+            "a25bea736e30d166cdddb491f175f624",
+        ),
+        (
+            "t10k-images-idx3-ubyte.gz",
+            "2646ac647ad5339dbf082846283269ea",
+        ),
+        (
+            "t10k-labels-idx1-ubyte.gz",
+            "27ae3e4e09519cfbb04c329615203637",
+        ),
+    ] {
+        let mut bytes = Vec::new();
+        flate2::bufread::GzDecoder::new(&shipped(name)[..])
+            .read_to_end(&mut bytes)
+            .unwrap();
+        assert_eq!(format!("{:x}", md5::compute(&bytes)), sum, "{name}");
+    }
+    let train = Dataset::from_files(
+        &shipped("train-images-idx3-ubyte.gz"),
+        &shipped("train-labels-idx1-ubyte.gz"),
+    )
+    .unwrap();
+    assert_eq!((train.len(), train.size()), (60_000, (28, 28)));
+    // The most printed digits of all: 5, 0, 4, 1, 9 …
+    assert_eq!(train.labels()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+    assert_eq!(train.image(59_999).len(), 28 * 28);
+    assert!(train.image(60_000).is_empty());
+}
+
+/// `BLESS=1 cargo test --test data samples` makes the file again.
+#[test]
+fn samples_are_the_first_ten_test_digits_of_each_class() {
+    let test = mnist_test();
+    let expected = Samples::first_of_each(&test, 10, 10);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path("samples.idx.gz"), gzip(&expected.to_file())).unwrap();
+    }
+    let samples = Samples::from_file(&shipped("samples.idx.gz")).unwrap();
+    assert_eq!(samples, expected);
+    assert_eq!(samples.dataset.len(), 100);
+    for (i, &index) in samples.indices.iter().enumerate() {
+        assert_eq!(samples.dataset.labels()[i] as usize, i / 10);
+        assert_eq!(samples.dataset.image(i), test.image(index as usize));
+    }
+    // The test set begins 7, 2, 1, 0, 4, 1, 4, 9.
+    assert_eq!(
+        (
+            samples.indices[0],
+            samples.indices[10],
+            samples.indices[11],
+            samples.indices[70]
+        ),
+        (3, 2, 5, 0)
+    );
+}
+
+#[test]
+fn plain_and_gzipped_files_read_alike() {
+    let (images, labels) = small();
+    let plain = Dataset::from_files(&images, &labels).unwrap();
+    assert_eq!(plain.size(), (2, 5));
+    assert_eq!(plain.image(1), (10..20).collect::<Vec<u8>>());
+    assert_eq!(plain.labels(), [7, 0, 9]);
+    assert_eq!(Dataset::from_files(&gzip(&images), &labels).unwrap(), plain);
+    assert_eq!(Dataset::from_files(&images, &gzip(&labels)).unwrap(), plain);
+}
+
+#[track_caller]
+fn refuses(images: &[u8], labels: &[u8], expected: DatasetError, words: &str) {
+    let error = Dataset::from_files(images, labels).unwrap_err();
+    assert_eq!(error, expected);
+    assert!(error.to_string().contains(words), "{error}");
+}
+
+#[test]
+fn each_damage_has_its_own_sentence() {
+    let (images, labels) = small();
+    let in_images = DatasetError::Images;
+    refuses(
+        b"<!doctype html>",
+        &labels,
+        in_images(IdxError::NotIdx(Looks::Html)),
+        "images file is not an IDX file: it looks like a web page",
+    );
+    refuses(
+        &gzip(b"{\"a\":1}"),
+        &labels,
+        in_images(IdxError::NotIdx(Looks::Json)),
+        "JSON",
+    );
+    refuses(
+        &images,
+        b"",
+        DatasetError::Labels(IdxError::NotIdx(Looks::Empty)),
+        "labels file is not an IDX file: it looks like an empty file",
+    );
+    refuses(
+        &images,
+        b"\x00\x00",
+        DatasetError::Labels(IdxError::NotIdx(Looks::Unknown([0; 4]))),
+        "nothing known",
+    );
+    // 0x0D: 32-bit floats.
+    let mut floats = images.clone();
+    floats[2] = 0x0D;
+    refuses(
+        &floats,
+        &labels,
+        in_images(IdxError::Dtype {
+            got: 0x0D,
+            expected: 8,
+        }),
+        "type 0x0d, not 0x08",
+    );
+    refuses(
+        &labels,
+        &images,
+        in_images(IdxError::Rank {
+            got: 1,
+            expected: 3,
+        }),
+        "has 1 dimension(s) where 3 were wanted",
+    );
+    refuses(
+        &images[..45],
+        &labels,
+        in_images(IdxError::Truncated {
+            got: 45,
+            expected: 46,
+        }),
+        "has 45 of 46 bytes",
+    );
+    refuses(
+        &images[..9],
+        &labels,
+        in_images(IdxError::Truncated {
+            got: 9,
+            expected: 16,
+        }),
+        "has 9 of 16 bytes",
+    );
+    refuses(
+        &gzip(&images[..40]),
+        &labels,
+        in_images(IdxError::Truncated {
+            got: 40,
+            expected: 46,
+        }),
+        "has 40 of 46 bytes",
+    );
+    for trailing in [
+        [&images[..], b"x"].concat(),
+        gzip(&[&images[..], b"xyz"].concat()),
+    ] {
+        refuses(
+            &trailing,
+            &labels,
+            in_images(IdxError::Trailing { expected: 46 }),
+            "goes on after its 46 bytes",
+        );
+    }
+    let two = idx::write(
+        Dtype::U8,
+        &Array {
+            dims: [2],
+            bytes: vec![1, 2],
+        },
+    );
+    refuses(
+        &images,
+        &two,
+        DatasetError::Counts {
+            images: 3,
+            labels: 2,
+        },
+        "3 images but 2 labels",
+    );
+    // A header may claim anything; it must cost no memory.
+    let mut huge = images.clone();
+    huge[4..16].fill(0xFF);
+    assert!(matches!(
+        Dataset::from_files(&huge, &labels),
+        Err(DatasetError::Images(IdxError::Truncated { got: 46, .. }))
+    ));
+}
+
+#[test]
+fn damaged_gzip_is_told_from_a_short_file() {
+    let (images, labels) = small();
+    let whole = gzip(&images);
+    let reason_of = |file: &[u8]| match Dataset::from_files(file, &labels).unwrap_err() {
+        DatasetError::Images(IdxError::Gzip { unpacked, reason }) => (unpacked, reason),
+        other => panic!("{other}"),
+    };
+    // Cut anywhere, it is never accepted and never panics.
+    for cut in 2..whole.len() {
+        assert!(
+            Dataset::from_files(&whole[..cut], &labels).is_err(),
+            "cut at {cut}"
+        );
+    }
+    assert_eq!(reason_of(&whole[..whole.len() - 12]).1, "the file ends");
+    let mut wrong_sum = whole.clone();
+    let at = whole.len() - 8;
+    wrong_sum[at] ^= 1;
+    let (unpacked, reason) = reason_of(&wrong_sum);
+    assert_eq!(unpacked, 46);
+    assert!(reason.contains("checksum"), "{reason}");
+    // Bytes after the end of the packed data are not silently dropped either.
+    assert!(matches!(
+        Dataset::from_files(&[&whole[..], b"rubbish"].concat(), &labels),
+        Err(DatasetError::Images(_))
+    ));
+}
