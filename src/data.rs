@@ -1,9 +1,12 @@
 //! Between files and float arrays: data sets, drawings, distortions, batches. Bytes come in, values go out; nothing here
 //! knows graphs, executors, the page, clocks or I/O.
 //!
-//! Reading order: [`idx`] (the files of MNIST → [`Dataset`]); [`looks`] names what a wrong file is instead.
+//! Reading order: [`idx`] (the files of MNIST → [`Dataset`]; [`looks`] names what a wrong file is instead), [`digits`] (a drawing →
+//! a 28×28 digit as MNIST's own), [`input`] (a digit → what a network reads).
 
+pub mod digits;
 pub mod idx;
+pub mod input;
 pub mod looks;
 
 /// Grey pictures with a class each.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // clippy.toml frees tests, but not the helpers beside them
 
 use flate2::{Compression, GzBuilder};
+use receptive::data::digits;
 use receptive::data::idx::{self, Array, Dtype, IdxError};
 use receptive::data::looks::Looks;
 use receptive::data::{Dataset, DatasetError, Samples};
@@ -268,4 +269,30 @@ fn damaged_gzip_is_told_from_a_short_file() {
         Dataset::from_files(&[&whole[..], b"rubbish"].concat(), &labels),
         Err(DatasetError::Images(_))
     ));
+}
+
+/// MNIST's own digits, enlarged and moved about the pad, must come back as they are: the preparation is MNIST's.
+#[test]
+fn preparation_gives_back_every_test_digit_unchanged() {
+    let test = mnist_test();
+    let (mut exact, mut small) = (0, 0);
+    for i in (0..test.len()).step_by(4) {
+        let digit = test.image(i);
+        let (zoom, height, width) = ([1, 3, 10][i % 3], 290 + i % 5, 300 - i % 7);
+        let (top, left) = (i % 10, i * 7 % 13);
+        let mut pad = vec![0; height * width];
+        for (y, row) in pad.chunks_mut(width).skip(top).take(28 * zoom).enumerate() {
+            for (x, ink) in row.iter_mut().skip(left).take(28 * zoom).enumerate() {
+                *ink = digit[y / zoom * 28 + x / zoom];
+            }
+        }
+        let prepared = digits::prepare(&pad, height, width, true).unwrap();
+        // A few originals have a box of 19 (the outermost grey rounded to 0): those are enlarged to 20.
+        if prepared == digit {
+            exact += 1
+        } else {
+            small += 1
+        }
+    }
+    assert!(small <= 5, "{exact} unchanged, {small} not");
 }
