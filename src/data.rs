@@ -2,9 +2,12 @@
 //! knows graphs, executors, the page, clocks or I/O.
 //!
 //! Reading order: [`idx`] (the files of MNIST → [`Dataset`]; [`looks`] names what a wrong file is instead), [`digits`] (a drawing →
-//! a 28×28 digit as MNIST's own), [`input`] (a digit → what a network reads).
+//! a 28×28 digit as MNIST's own), [`input`] (a digit → what a network reads), [`distort`] (the same, randomly moved),
+//! [`batches`] (a shuffled, resumable stream of them).
 
+pub mod batches;
 pub mod digits;
+pub mod distort;
 pub mod idx;
 pub mod input;
 pub mod looks;

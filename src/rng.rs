@@ -72,6 +72,14 @@ impl Rng {
         }
     }
 
+    /// The stream `index` of those that this one stands for (one per epoch, one per picture, …), whatever it has drawn already.
+    pub const fn substream(self, index: u64) -> Self {
+        Self {
+            key: mix(self.key ^ bits_at(STEP, index)),
+            drawn: 0,
+        }
+    }
+
     /// The next 64 random bits.
     pub const fn next_u64(&mut self) -> u64 {
         let bits = bits_at(self.key, self.drawn);
@@ -209,6 +217,9 @@ mod tests {
         let mut first: Vec<u64> = (0..100).map(|seed| Rng::new(seed).next_u64()).collect();
         first.extend((0..100).map(|seed| Rng::stream(seed, "a").next_u64()));
         first.extend((0..100).map(|i| Rng::stream(0, &format!("name{i}")).next_u64()));
+        first.extend((0..100).map(|i| Rng::new(0).substream(i).next_u64()));
+        first.extend((0..100).map(|i| Rng::new(1).substream(i).next_u64()));
+        first.extend((0..100).map(|i| Rng::new(0).substream(1).substream(i).next_u64()));
         let total = first.len();
         first.sort_unstable();
         first.dedup();
