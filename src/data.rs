@@ -54,34 +54,18 @@ impl Dataset {
     }
 
     /// The data set of pictures already in memory: `images` n × height × width bytes, `labels` n class numbers.
-    pub fn new(
-        images: Vec<u8>,
-        labels: Vec<u8>,
-        height: usize,
-        width: usize,
-    ) -> Result<Self, DatasetError> {
+    pub fn new(images: Vec<u8>, labels: Vec<u8>, height: usize, width: usize) -> Result<Self, DatasetError> {
         if images.len() != labels.len() * height * width {
             let images = images.len() / (height * width).max(1);
-            return Err(DatasetError::Counts {
-                images,
-                labels: labels.len(),
-            });
+            return Err(DatasetError::Counts { images, labels: labels.len() });
         }
-        Ok(Self {
-            images,
-            labels,
-            height,
-            width,
-        })
+        Ok(Self { images, labels, height, width })
     }
 
     fn from_arrays(images: idx::Array<3>, labels: idx::Array<1>) -> Result<Self, DatasetError> {
         let ([count, height, width], [label_count]) = (images.dims, labels.dims);
         if count != label_count {
-            return Err(DatasetError::Counts {
-                images: count,
-                labels: label_count,
-            });
+            return Err(DatasetError::Counts { images: count, labels: label_count });
         }
         Self::new(images.bytes, labels.bytes, height, width)
     }
@@ -104,9 +88,7 @@ impl Dataset {
     /// Picture `index`: height × width bytes, 0 = paper … 255 = ink. Empty if there is no such picture.
     pub fn image(&self, index: usize) -> &[u8] {
         let area = self.height * self.width;
-        self.images
-            .get(index * area..(index + 1) * area)
-            .unwrap_or_default()
+        self.images.get(index * area..(index + 1) * area).unwrap_or_default()
     }
 
     /// The class numbers, one per picture.
@@ -130,43 +112,24 @@ impl Samples {
         let mut reader = idx::Reader::new(file);
         let images: idx::Array<3> = reader.array(idx::Dtype::U8).map_err(DatasetError::Images)?;
         let labels: idx::Array<1> = reader.array(idx::Dtype::U8).map_err(DatasetError::Labels)?;
-        let indices: idx::Array<1> = reader
-            .array(idx::Dtype::I32)
-            .map_err(DatasetError::Indices)?;
+        let indices: idx::Array<1> = reader.array(idx::Dtype::I32).map_err(DatasetError::Indices)?;
         reader.end().map_err(DatasetError::Indices)?;
         let dataset = Dataset::from_arrays(images, labels)?;
         if indices.dims != [dataset.len()] {
-            return Err(DatasetError::Counts {
-                images: dataset.len(),
-                labels: indices.dims[0],
-            });
+            return Err(DatasetError::Counts { images: dataset.len(), labels: indices.dims[0] });
         }
-        let indices = indices
-            .bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|&b| u32::from_be_bytes(b))
-            .collect();
+        let indices = indices.bytes.as_chunks::<4>().0.iter().map(|&b| u32::from_be_bytes(b)).collect();
         Ok(Self { dataset, indices })
     }
 
     /// The first `per_class` pictures of each class of `from`, class by class, in the order of the set.
     pub fn first_of_each(from: &Dataset, classes: u8, per_class: usize) -> Self {
         let mut samples = Self {
-            dataset: Dataset {
-                height: from.height,
-                width: from.width,
-                ..Dataset::default()
-            },
+            dataset: Dataset { height: from.height, width: from.width, ..Dataset::default() },
             ..Self::default()
         };
         for class in 0..classes {
-            let members = from
-                .labels
-                .iter()
-                .enumerate()
-                .filter(|&(_, &label)| label == class);
+            let members = from.labels.iter().enumerate().filter(|&(_, &label)| label == class);
             for (index, _) in members.take(per_class) {
                 samples.dataset.images.extend(from.image(index));
                 samples.dataset.labels.push(class);
@@ -178,40 +141,13 @@ impl Samples {
 
     /// The bytes of `samples.idx` (before gzip).
     pub fn to_file(&self) -> Vec<u8> {
-        let Dataset {
-            images,
-            labels,
-            height,
-            width,
-        } = &self.dataset;
+        let Dataset { images, labels, height, width } = &self.dataset;
         let count = labels.len();
-        let indices = self
-            .indices
-            .iter()
-            .flat_map(|index| index.to_be_bytes())
-            .collect();
+        let indices = self.indices.iter().flat_map(|index| index.to_be_bytes()).collect();
         [
-            idx::write(
-                idx::Dtype::U8,
-                &idx::Array {
-                    dims: [count, *height, *width],
-                    bytes: images.clone(),
-                },
-            ),
-            idx::write(
-                idx::Dtype::U8,
-                &idx::Array {
-                    dims: [count],
-                    bytes: labels.clone(),
-                },
-            ),
-            idx::write(
-                idx::Dtype::I32,
-                &idx::Array {
-                    dims: [count],
-                    bytes: indices,
-                },
-            ),
+            idx::write(idx::Dtype::U8, &idx::Array { dims: [count, *height, *width], bytes: images.clone() }),
+            idx::write(idx::Dtype::U8, &idx::Array { dims: [count], bytes: labels.clone() }),
+            idx::write(idx::Dtype::I32, &idx::Array { dims: [count], bytes: indices }),
         ]
         .concat()
     }

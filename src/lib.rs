@@ -1,4 +1,15 @@
-//! x
-pub mod linalg;
-pub mod rng;
+//! Receptive: five classic convolutional networks, seen working in a web page.
+//!
+//! Reading order, which is also the order of imports (never the other way):
+//! [`tensor`], [`rng`], [`linalg`] → [`ops`] (one layer at a time) → [`graph`] (a network as data, and folds over it) →
+//! [`arch`] (the networks) → [`plan`] (what to compute from which memory) → [`cpu`] (executor).
+
+pub mod arch;
+pub mod cpu;
 pub mod data;
+pub mod graph;
+pub mod linalg;
+pub mod ops;
+pub mod plan;
+pub mod rng;
+pub mod tensor;

@@ -15,8 +15,8 @@ mod patches;
 mod real;
 
 pub use maps::{
-    Sgd, add_into, axpy, dot, exp_into, exp_slice, log_sum_exp, max, relu_into, relu_slice, scale, sgd, sigmoid_into, sigmoid_slice, softmax,
-    sum, sum_sq, tanh_into, tanh_slice,
+    Sgd, add_into, axpy, dot, exp_into, exp_slice, log_sum_exp, max, relu_into, relu_slice, scale, sgd, sigmoid_into,
+    sigmoid_slice, softmax, sum, sum_sq, tanh_into, tanh_slice,
 };
 pub use matrix::{Mat, Scratch, gemm};
 pub use patches::Patches;

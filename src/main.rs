@@ -4,9 +4,7 @@
 fn main() -> Result<(), wasm_bindgen::JsValue> {
     use wasm_bindgen::prelude::*;
     console_error_panic_hook::set_once();
-    let document = web_sys::window()
-        .and_then(|window| window.document())
-        .ok_or("no document")?;
+    let document = web_sys::window().and_then(|window| window.document()).ok_or("no document")?;
     let address = document
         .query_selector("meta[name=engine]")?
         .and_then(|meta| meta.get_attribute("content"))

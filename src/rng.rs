@@ -25,9 +25,7 @@ pub const fn bits_at(key: u64, index: u64) -> u64 {
 /// 64-bit FNV-1a over bytes that may come in several pieces.
 fn fnv1a64(pieces: &[&str]) -> u64 {
     let bytes = pieces.iter().flat_map(|piece| piece.bytes());
-    bytes.fold(0xCBF2_9CE4_8422_2325, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    bytes.fold(0xCBF2_9CE4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3))
 }
 
 /// The top 24 bits of `bits` as a number in [0, 1): every value is exact in f32.
@@ -39,9 +37,7 @@ fn unit(bits: u64) -> f32 {
 /// This is the generator of the golden files, so it must not change: `tests/golden/README.md` defines it.
 pub fn fill(seed: &str, name: &str, len: usize, lo: f64, hi: f64) -> Vec<f32> {
     let key = fnv1a64(&[seed, "/", name]);
-    (0..len as u64)
-        .map(|i| (lo + (hi - lo) * f64::from(unit(bits_at(key, i)))) as f32)
-        .collect()
+    (0..len as u64).map(|i| (lo + (hi - lo) * f64::from(unit(bits_at(key, i)))) as f32).collect()
 }
 
 /// A stream of random numbers: a key and how many words were drawn. Copying it copies the future.
@@ -56,28 +52,19 @@ pub struct Rng {
 impl Rng {
     /// The stream of `seed`. Neighbouring seeds give unrelated streams.
     pub const fn new(seed: u64) -> Self {
-        Self {
-            key: bits_at(seed, 0),
-            drawn: 0,
-        }
+        Self { key: bits_at(seed, 0), drawn: 0 }
     }
 
     /// The stream `name` of `seed`: what each user of randomness (shuffling, distortions, one parameter's initial values, …)
     /// takes for itself, so that none of them shifts another's numbers.
     pub fn stream(seed: u64, name: &str) -> Self {
         // The name is mixed before the seed joins it: no seed undoes a name.
-        Self {
-            key: mix(bits_at(seed, 0) ^ mix(fnv1a64(&[name]))),
-            drawn: 0,
-        }
+        Self { key: mix(bits_at(seed, 0) ^ mix(fnv1a64(&[name]))), drawn: 0 }
     }
 
     /// The stream `index` of those that this one stands for (one per epoch, one per picture, …), whatever it has drawn already.
     pub const fn substream(self, index: u64) -> Self {
-        Self {
-            key: mix(self.key ^ bits_at(STEP, index)),
-            drawn: 0,
-        }
+        Self { key: mix(self.key ^ bits_at(STEP, index)), drawn: 0 }
     }
 
     /// The next 64 random bits.
@@ -150,12 +137,7 @@ impl FromStr for Rng {
     fn from_str(text: &str) -> Result<Self, ParseRngError> {
         let number = |digits: &str| u64::from_str_radix(digits, 16).ok();
         text.split_once(':')
-            .and_then(|(key, drawn)| {
-                Some(Self {
-                    key: number(key)?,
-                    drawn: number(drawn)?,
-                })
-            })
+            .and_then(|(key, drawn)| Some(Self { key: number(key)?, drawn: number(drawn)? }))
             .ok_or_else(|| ParseRngError(text.to_owned()))
     }
 }
@@ -182,21 +164,13 @@ mod tests {
         // The last line of the golden files' README.
         let values = fill("golden", "conv1.weight", 12346, -1.0, 1.0);
         let got = [values[0], values[1], values[2], values[12345]];
-        assert_eq!(
-            got.map(|v| format!("{v:.9}")),
-            ["0.743067503", "0.658534646", "-0.412900209", "0.472354054"]
-        );
+        assert_eq!(got.map(|v| format!("{v:.9}")), ["0.743067503", "0.658534646", "-0.412900209", "0.472354054"]);
     }
 
     #[test]
     fn splitmix64_is_the_published_one() {
         // Vigna's splitmix64.c started at state 1234567.
-        let expected = [
-            6457827717110365317,
-            3203168211198807973,
-            9817491932198370423,
-            4593380528125082431,
-        ];
+        let expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431];
         assert_eq!([0, 1, 2, 3].map(|i| bits_at(1234567, i)), expected);
     }
 
@@ -236,15 +210,8 @@ mod tests {
             sum += f64::from(x);
             (lo, hi) = (lo.min(x), hi.max(x));
         }
-        assert!(
-            (sum / f64::from(n) - 1.0).abs() < 0.03,
-            "mean {}",
-            sum / f64::from(n)
-        );
-        assert!(
-            (-3.0..-2.99).contains(&lo) && (4.99..5.0).contains(&hi),
-            "{lo} {hi}"
-        );
+        assert!((sum / f64::from(n) - 1.0).abs() < 0.03, "mean {}", sum / f64::from(n));
+        assert!((-3.0..-2.99).contains(&lo) && (4.99..5.0).contains(&hi), "{lo} {hi}");
     }
 
     #[test]
@@ -271,10 +238,7 @@ mod tests {
             counts[rng.below(7)] += 1;
         }
         // Standard deviation of a count is 93.
-        assert!(
-            counts.iter().all(|&c| (9_500..10_500).contains(&c)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&c| (9_500..10_500).contains(&c)), "{counts:?}");
         assert_eq!((rng.below(1), rng.below(0)), (0, 0));
     }
 
@@ -288,9 +252,6 @@ mod tests {
             *counts.entry(items).or_insert(0u32) += 1;
         }
         assert_eq!(counts.len(), 24);
-        assert!(
-            counts.values().all(|c| (850..1150).contains(c)),
-            "{counts:?}"
-        );
+        assert!(counts.values().all(|c| (850..1150).contains(c)), "{counts:?}");
     }
 }

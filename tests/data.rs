@@ -24,60 +24,30 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn mnist_test() -> Dataset {
-    Dataset::from_files(
-        &shipped("t10k-images-idx3-ubyte.gz"),
-        &shipped("t10k-labels-idx1-ubyte.gz"),
-    )
-    .unwrap()
+    Dataset::from_files(&shipped("t10k-images-idx3-ubyte.gz"), &shipped("t10k-labels-idx1-ubyte.gz")).unwrap()
 }
 
 /// Three pictures of 2×5 and their labels, as IDX files.
 fn small() -> (Vec<u8>, Vec<u8>) {
-    let images = Array {
-        dims: [3, 2, 5],
-        bytes: (0..30).collect(),
-    };
-    let labels = Array {
-        dims: [3],
-        bytes: vec![7, 0, 9],
-    };
-    (
-        idx::write(Dtype::U8, &images),
-        idx::write(Dtype::U8, &labels),
-    )
+    let images = Array { dims: [3, 2, 5], bytes: (0..30).collect() };
+    let labels = Array { dims: [3], bytes: vec![7, 0, 9] };
+    (idx::write(Dtype::U8, &images), idx::write(Dtype::U8, &labels))
 }
 
 #[test]
 fn mnist_is_the_original() {
     for (name, sum) in [
-        (
-            "train-images-idx3-ubyte.gz",
-            "6bbc9ace898e44ae57da46a324031adb",
-        ),
-        (
-            "train-labels-idx1-ubyte.gz",
-            "a25bea736e30d166cdddb491f175f624",
-        ),
-        (
-            "t10k-images-idx3-ubyte.gz",
-            "2646ac647ad5339dbf082846283269ea",
-        ),
-        (
-            "t10k-labels-idx1-ubyte.gz",
-            "27ae3e4e09519cfbb04c329615203637",
-        ),
+        ("train-images-idx3-ubyte.gz", "6bbc9ace898e44ae57da46a324031adb"),
+        ("train-labels-idx1-ubyte.gz", "a25bea736e30d166cdddb491f175f624"),
+        ("t10k-images-idx3-ubyte.gz", "2646ac647ad5339dbf082846283269ea"),
+        ("t10k-labels-idx1-ubyte.gz", "27ae3e4e09519cfbb04c329615203637"),
     ] {
         let mut bytes = Vec::new();
-        flate2::bufread::GzDecoder::new(&shipped(name)[..])
-            .read_to_end(&mut bytes)
-            .unwrap();
+        flate2::bufread::GzDecoder::new(&shipped(name)[..]).read_to_end(&mut bytes).unwrap();
         assert_eq!(format!("{:x}", md5::compute(&bytes)), sum, "{name}");
     }
-    let train = Dataset::from_files(
-        &shipped("train-images-idx3-ubyte.gz"),
-        &shipped("train-labels-idx1-ubyte.gz"),
-    )
-    .unwrap();
+    let train =
+        Dataset::from_files(&shipped("train-images-idx3-ubyte.gz"), &shipped("train-labels-idx1-ubyte.gz")).unwrap();
     assert_eq!((train.len(), train.size()), (60_000, (28, 28)));
     // The most printed digits of all: 5, 0, 4, 1, 9 …
     assert_eq!(train.labels()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
@@ -101,15 +71,7 @@ fn samples_are_the_first_ten_test_digits_of_each_class() {
         assert_eq!(samples.dataset.image(i), test.image(index as usize));
     }
     // The test set begins 7, 2, 1, 0, 4, 1, 4, 9.
-    assert_eq!(
-        (
-            samples.indices[0],
-            samples.indices[10],
-            samples.indices[11],
-            samples.indices[70]
-        ),
-        (3, 2, 5, 0)
-    );
+    assert_eq!((samples.indices[0], samples.indices[10], samples.indices[11], samples.indices[70]), (3, 2, 5, 0));
 }
 
 #[test]
@@ -140,99 +102,37 @@ fn each_damage_has_its_own_sentence() {
         in_images(IdxError::NotIdx(Looks::Html)),
         "images file is not an IDX file: it looks like a web page",
     );
-    refuses(
-        &gzip(b"{\"a\":1}"),
-        &labels,
-        in_images(IdxError::NotIdx(Looks::Json)),
-        "JSON",
-    );
+    refuses(&gzip(b"{\"a\":1}"), &labels, in_images(IdxError::NotIdx(Looks::Json)), "JSON");
     refuses(
         &images,
         b"",
         DatasetError::Labels(IdxError::NotIdx(Looks::Empty)),
         "labels file is not an IDX file: it looks like an empty file",
     );
-    refuses(
-        &images,
-        b"\x00\x00",
-        DatasetError::Labels(IdxError::NotIdx(Looks::Unknown([0; 4]))),
-        "nothing known",
-    );
+    refuses(&images, b"\x00\x00", DatasetError::Labels(IdxError::NotIdx(Looks::Unknown([0; 4]))), "nothing known");
     // 0x0D: 32-bit floats.
     let mut floats = images.clone();
     floats[2] = 0x0D;
-    refuses(
-        &floats,
-        &labels,
-        in_images(IdxError::Dtype {
-            got: 0x0D,
-            expected: 8,
-        }),
-        "type 0x0d, not 0x08",
-    );
+    refuses(&floats, &labels, in_images(IdxError::Dtype { got: 0x0D, expected: 8 }), "type 0x0d, not 0x08");
     refuses(
         &labels,
         &images,
-        in_images(IdxError::Rank {
-            got: 1,
-            expected: 3,
-        }),
+        in_images(IdxError::Rank { got: 1, expected: 3 }),
         "has 1 dimension(s) where 3 were wanted",
     );
-    refuses(
-        &images[..45],
-        &labels,
-        in_images(IdxError::Truncated {
-            got: 45,
-            expected: 46,
-        }),
-        "has 45 of 46 bytes",
-    );
-    refuses(
-        &images[..9],
-        &labels,
-        in_images(IdxError::Truncated {
-            got: 9,
-            expected: 16,
-        }),
-        "has 9 of 16 bytes",
-    );
+    refuses(&images[..45], &labels, in_images(IdxError::Truncated { got: 45, expected: 46 }), "has 45 of 46 bytes");
+    refuses(&images[..9], &labels, in_images(IdxError::Truncated { got: 9, expected: 16 }), "has 9 of 16 bytes");
     refuses(
         &gzip(&images[..40]),
         &labels,
-        in_images(IdxError::Truncated {
-            got: 40,
-            expected: 46,
-        }),
+        in_images(IdxError::Truncated { got: 40, expected: 46 }),
         "has 40 of 46 bytes",
     );
-    for trailing in [
-        [&images[..], b"x"].concat(),
-        gzip(&[&images[..], b"xyz"].concat()),
-    ] {
-        refuses(
-            &trailing,
-            &labels,
-            in_images(IdxError::Trailing { expected: 46 }),
-            "goes on after its 46 bytes",
-        );
+    for trailing in [[&images[..], b"x"].concat(), gzip(&[&images[..], b"xyz"].concat())] {
+        refuses(&trailing, &labels, in_images(IdxError::Trailing { expected: 46 }), "goes on after its 46 bytes");
     }
-    let two = idx::write(
-        Dtype::U8,
-        &Array {
-            dims: [2],
-            bytes: vec![1, 2],
-        },
-    );
-    refuses(
-        &images,
-        &two,
-        DatasetError::Counts {
-            images: 3,
-            labels: 2,
-        },
-        "3 images but 2 labels",
-    );
+    let two = idx::write(Dtype::U8, &Array { dims: [2], bytes: vec![1, 2] });
+    refuses(&images, &two, DatasetError::Counts { images: 3, labels: 2 }, "3 images but 2 labels");
     // A header may claim anything; it must cost no memory.
     let mut huge = images.clone();
     huge[4..16].fill(0xFF);
@@ -252,10 +152,7 @@ fn damaged_gzip_is_told_from_a_short_file() {
     };
     // Cut anywhere, it is never accepted and never panics.
     for cut in 2..whole.len() {
-        assert!(
-            Dataset::from_files(&whole[..cut], &labels).is_err(),
-            "cut at {cut}"
-        );
+        assert!(Dataset::from_files(&whole[..cut], &labels).is_err(), "cut at {cut}");
     }
     assert_eq!(reason_of(&whole[..whole.len() - 12]).1, "the file ends");
     let mut wrong_sum = whole.clone();
@@ -265,10 +162,7 @@ fn damaged_gzip_is_told_from_a_short_file() {
     assert_eq!(unpacked, 46);
     assert!(reason.contains("checksum"), "{reason}");
     // Bytes after the end of the packed data are not silently dropped either.
-    assert!(matches!(
-        Dataset::from_files(&[&whole[..], b"rubbish"].concat(), &labels),
-        Err(DatasetError::Images(_))
-    ));
+    assert!(matches!(Dataset::from_files(&[&whole[..], b"rubbish"].concat(), &labels), Err(DatasetError::Images(_))));
 }
 
 /// MNIST's own digits, enlarged and moved about the pad, must come back as they are: the preparation is MNIST's.
@@ -288,11 +182,7 @@ fn preparation_gives_back_every_test_digit_unchanged() {
         }
         let prepared = digits::prepare(&pad, height, width, true).unwrap();
         // A few originals have a box of 19 (the outermost grey rounded to 0): those are enlarged to 20.
-        if prepared == digit {
-            exact += 1
-        } else {
-            small += 1
-        }
+        if prepared == digit { exact += 1 } else { small += 1 }
     }
     assert!(small <= 5, "{exact} unchanged, {small} not");
 }

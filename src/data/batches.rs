@@ -34,9 +34,7 @@ pub enum BatchError {
         len: usize,
     },
     /// The arrays to write to do not fit together, or not the pictures.
-    #[error(
-        "{wanted} inputs of {height}×{width} do not fit into {labels} labels and {images} floats of images"
-    )]
+    #[error("{wanted} inputs of {height}×{width} do not fit into {labels} labels and {images} floats of images")]
     Room {
         /// Pictures to be written.
         wanted: usize,
@@ -80,12 +78,7 @@ impl Batches {
     /// The stream of `seed` over pictures 0 … examples − 1, at its beginning.
     pub fn new(examples: usize, seed: u64) -> Self {
         let examples = u32::try_from(examples).unwrap_or(u32::MAX);
-        Self::at(Position {
-            rng: Rng::stream(seed, "batches"),
-            examples,
-            epoch: 0,
-            drawn: 0,
-        })
+        Self::at(Position { rng: Rng::stream(seed, "batches"), examples, epoch: 0, drawn: 0 })
     }
 
     /// The stream as it was at `position`, over the same data set.
@@ -97,11 +90,7 @@ impl Batches {
     }
 
     fn at(position: Position) -> Self {
-        let mut batches = Self {
-            at: position,
-            order: (0..position.examples).collect(),
-            batch: Vec::new(),
-        };
+        let mut batches = Self { at: position, order: (0..position.examples).collect(), batch: Vec::new() };
         batches.shuffle();
         batches
     }
@@ -146,11 +135,7 @@ impl Batches {
             self.at.drawn += 1;
             self.batch.push(index);
 
-            let mut rng = self
-                .at
-                .rng
-                .substream(self.at.epoch.into())
-                .substream(index.into());
+            let mut rng = self.at.rng.substream(self.at.epoch.into()).substream(index.into());
             dataset.write_distorted(index as usize, preparation, &mut rng, image);
             *label = f32::from(dataset.labels[index as usize]);
         }
@@ -160,10 +145,7 @@ impl Batches {
     /// Makes the order of the epoch, from the identity: it must not depend on the epochs before.
     fn shuffle(&mut self) {
         self.order.iter_mut().zip(0..).for_each(|(to, i)| *to = i);
-        self.at
-            .rng
-            .substream(self.at.epoch.into())
-            .shuffle(&mut self.order);
+        self.at.rng.substream(self.at.epoch.into()).shuffle(&mut self.order);
     }
 }
 
@@ -181,36 +163,19 @@ impl Dataset {
         room(range.len(), preparation, images, labels)?;
         let area = preparation.size.0 * preparation.size.1;
         for (index, (image, label)) in range.zip(images.chunks_exact_mut(area).zip(labels)) {
-            preparation.normalisation.write(
-                self.image(index),
-                self.size(),
-                image,
-                preparation.size,
-            );
+            preparation.normalisation.write(self.image(index), self.size(), image, preparation.size);
             *label = f32::from(self.labels[index]);
         }
         Ok(())
     }
 
-    fn write_distorted(
-        &self,
-        index: usize,
-        preparation: &Preparation,
-        rng: &mut Rng,
-        out: &mut [f32],
-    ) {
-        let Preparation {
-            normalisation,
-            distortion,
-            size,
-        } = *preparation;
+    fn write_distorted(&self, index: usize, preparation: &Preparation, rng: &mut Rng, out: &mut [f32]) {
+        let Preparation { normalisation, distortion, size } = *preparation;
         let image = self.image(index);
         if distortion.is_none() || image.is_empty() {
             normalisation.write(image, self.size(), out, size);
         } else {
-            distortion
-                .draw(rng)
-                .write(image, self.size(), normalisation, out, size);
+            distortion.draw(rng).write(image, self.size(), normalisation, out, size);
         }
     }
 }
@@ -219,32 +184,16 @@ impl Dataset {
 fn has(dataset: &Dataset, wanted: Range<usize>) -> Result<(), BatchError> {
     if wanted.is_empty() || wanted.end > dataset.len() {
         let (first, last) = (wanted.start, wanted.end.saturating_sub(1));
-        return Err(BatchError::TooFew {
-            first,
-            last,
-            len: dataset.len(),
-        });
+        return Err(BatchError::TooFew { first, last, len: dataset.len() });
     }
     Ok(())
 }
 
 /// Whether `images` has room for as many inputs as `labels` has places, and these for `wanted` pictures.
-fn room(
-    wanted: usize,
-    preparation: &Preparation,
-    images: &[f32],
-    labels: &[f32],
-) -> Result<(), BatchError> {
+fn room(wanted: usize, preparation: &Preparation, images: &[f32], labels: &[f32]) -> Result<(), BatchError> {
     let (height, width) = preparation.size;
-    if height * width == 0 || wanted > labels.len() || images.len() != labels.len() * height * width
-    {
-        return Err(BatchError::Room {
-            images: images.len(),
-            labels: labels.len(),
-            wanted,
-            height,
-            width,
-        });
+    if height * width == 0 || wanted > labels.len() || images.len() != labels.len() * height * width {
+        return Err(BatchError::Room { images: images.len(), labels: labels.len(), wanted, height, width });
     }
     Ok(())
 }
@@ -261,23 +210,11 @@ mod tests {
 
     const PLAIN: Preparation = Preparation {
         normalisation: Normalisation::Lecun1998,
-        distortion: Distortion {
-            shift: 0.0,
-            rotate: 0.0,
-            scale: 0.0,
-            shear: 0.0,
-        },
+        distortion: Distortion { shift: 0.0, rotate: 0.0, scale: 0.0, shear: 0.0 },
         size: (5, 3),
     };
-    const MOVED: Preparation = Preparation {
-        distortion: Distortion {
-            shift: 1.0,
-            rotate: 20.0,
-            scale: 0.1,
-            shear: 0.1,
-        },
-        ..PLAIN
-    };
+    const MOVED: Preparation =
+        Preparation { distortion: Distortion { shift: 1.0, rotate: 20.0, scale: 0.1, shear: 0.1 }, ..PLAIN };
 
     /// The next `batch` pictures, with their images and labels.
     fn next(
@@ -287,10 +224,7 @@ mod tests {
         batch: usize,
     ) -> (Vec<u32>, Vec<f32>, Vec<f32>) {
         let (mut images, mut labels) = (vec![9.0; batch * 15], vec![9.0; batch]);
-        let indices = batches
-            .next(dataset, preparation, &mut images, &mut labels)
-            .unwrap()
-            .to_vec();
+        let indices = batches.next(dataset, preparation, &mut images, &mut labels).unwrap().to_vec();
         (indices, images, labels)
     }
 
@@ -307,10 +241,7 @@ mod tests {
             assert_eq!(sorted, (0..20).collect::<Vec<_>>()); // 20 … 24 are held out
         }
         assert!(epochs[0] != epochs[1] && epochs[1] != epochs[2] && epochs[0] != epochs[2]);
-        assert_ne!(
-            next(&mut Batches::new(20, 4), &dataset, &PLAIN, 20).0,
-            epochs[0]
-        );
+        assert_ne!(next(&mut Batches::new(20, 4), &dataset, &PLAIN, 20).0, epochs[0]);
     }
 
     #[test]
@@ -320,9 +251,7 @@ mod tests {
         for ((&index, image), label) in indices.iter().zip(images.chunks(15)).zip(labels) {
             assert_eq!(label, (index % 10) as f32);
             let mut expected = [0.0; 15];
-            PLAIN
-                .normalisation
-                .write(&[index as u8; 6], (3, 2), &mut expected, (5, 3));
+            PLAIN.normalisation.write(&[index as u8; 6], (3, 2), &mut expected, (5, 3));
             assert_eq!(image, expected);
         }
     }
@@ -355,32 +284,22 @@ mod tests {
         next(&mut batches, &dataset, &MOVED, 16);
         let saved = serde_json::to_string(&batches.position()).unwrap();
         let mut resumed = Batches::resume(serde_json::from_str(&saved).unwrap(), &dataset).unwrap();
-        assert_eq!(
-            next(&mut resumed, &dataset, &MOVED, 40),
-            next(&mut batches, &dataset, &MOVED, 40)
-        );
+        assert_eq!(next(&mut resumed, &dataset, &MOVED, 40), next(&mut batches, &dataset, &MOVED, 40));
         // At the very end of an epoch, too.
         let mut batches = Batches::new(11, 8);
         next(&mut batches, &dataset, &MOVED, 11);
         let mut resumed = Batches::resume(batches.position(), &dataset).unwrap();
-        assert_eq!(
-            next(&mut resumed, &dataset, &MOVED, 5),
-            next(&mut batches, &dataset, &MOVED, 5)
-        );
+        assert_eq!(next(&mut resumed, &dataset, &MOVED, 5), next(&mut batches, &dataset, &MOVED, 5));
     }
 
     #[test]
     fn testing_goes_in_order_and_is_never_distorted() {
         let dataset = dataset(12);
         let (mut images, mut labels) = (vec![9.0; 5 * 15], vec![9.0; 5]);
-        dataset
-            .write(9..12, &MOVED, &mut images, &mut labels)
-            .unwrap();
+        dataset.write(9..12, &MOVED, &mut images, &mut labels).unwrap();
         assert_eq!(labels, [9.0, 0.0, 1.0, 9.0, 9.0]); // classes of 9, 10, 11; then untouched
         let mut expected = [0.0; 15];
-        PLAIN
-            .normalisation
-            .write(&[11; 6], (3, 2), &mut expected, (5, 3));
+        PLAIN.normalisation.write(&[11; 6], (3, 2), &mut expected, (5, 3));
         assert_eq!(images[30..45], expected);
         assert_eq!(images[45..], [9.0; 30]);
     }
@@ -391,36 +310,14 @@ mod tests {
         let mut batches = Batches::new(13, 0);
         let before = batches.position();
         let (mut images, mut labels) = (vec![0.0; 30], vec![0.0; 2]);
-        let error = batches
-            .next(&dataset, &PLAIN, &mut images, &mut labels)
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "pictures 0 to 12 are wanted, but the data set has 12"
-        );
-        assert!(
-            Batches::new(0, 0)
-                .next(&dataset, &PLAIN, &mut images, &mut labels)
-                .is_err()
-        );
+        let error = batches.next(&dataset, &PLAIN, &mut images, &mut labels).unwrap_err();
+        assert_eq!(error.to_string(), "pictures 0 to 12 are wanted, but the data set has 12");
+        assert!(Batches::new(0, 0).next(&dataset, &PLAIN, &mut images, &mut labels).is_err());
         let mut short = vec![0.0; 29];
-        let error = Batches::new(12, 0)
-            .next(&dataset, &PLAIN, &mut short, &mut labels)
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "2 inputs of 5×3 do not fit into 2 labels and 29 floats of images"
-        );
-        assert!(
-            dataset
-                .write(10..13, &PLAIN, &mut images, &mut labels)
-                .is_err()
-        );
-        assert!(
-            dataset
-                .write(0..3, &PLAIN, &mut images, &mut labels)
-                .is_err()
-        );
+        let error = Batches::new(12, 0).next(&dataset, &PLAIN, &mut short, &mut labels).unwrap_err();
+        assert_eq!(error.to_string(), "2 inputs of 5×3 do not fit into 2 labels and 29 floats of images");
+        assert!(dataset.write(10..13, &PLAIN, &mut images, &mut labels).is_err());
+        assert!(dataset.write(0..3, &PLAIN, &mut images, &mut labels).is_err());
         assert_eq!(batches.position(), before);
         assert!(Batches::resume(before, &dataset).is_err());
     }

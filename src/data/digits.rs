@@ -35,11 +35,7 @@ struct Picture {
 pub fn prepare(pad: &[u8], height: usize, width: usize, centre: bool) -> Option<Digit> {
     let pad = pad.get(..height * width)?;
     let (rows, columns) = bounding_box(pad, width)?;
-    let (rows, columns, side) = if centre {
-        (rows, columns, BOX)
-    } else {
-        (0..height, 0..width, SIDE)
-    };
+    let (rows, columns, side) = if centre { (rows, columns, BOX) } else { (0..height, 0..width, SIDE) };
 
     let ink = Picture {
         height: rows.len(),
@@ -48,12 +44,7 @@ pub fn prepare(pad: &[u8], height: usize, width: usize, centre: bool) -> Option<
             .chunks_exact(width)
             .skip(rows.start)
             .take(rows.len())
-            .flat_map(|row| {
-                row.iter()
-                    .skip(columns.start)
-                    .take(columns.len())
-                    .map(|&v| f32::from(v))
-            })
+            .flat_map(|row| row.iter().skip(columns.start).take(columns.len()).map(|&v| f32::from(v)))
             .collect(),
     };
     let ink = fit(&ink, side);
@@ -71,11 +62,7 @@ pub fn prepare(pad: &[u8], height: usize, width: usize, centre: bool) -> Option<
     };
 
     let mut digit = [0; SIDE * SIDE];
-    for (to, from) in digit
-        .chunks_exact_mut(SIDE)
-        .skip(top)
-        .zip(ink.pixels.chunks_exact(ink.width))
-    {
+    for (to, from) in digit.chunks_exact_mut(SIDE).skip(top).zip(ink.pixels.chunks_exact(ink.width)) {
         for (to, &from) in to.iter_mut().skip(left).zip(from) {
             *to = from.round() as u8;
         }
@@ -84,19 +71,12 @@ pub fn prepare(pad: &[u8], height: usize, width: usize, centre: bool) -> Option<
 }
 
 /// Rows and columns that hold ink.
-fn bounding_box(
-    pad: &[u8],
-    width: usize,
-) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>)> {
+fn bounding_box(pad: &[u8], width: usize) -> Option<(std::ops::Range<usize>, std::ops::Range<usize>)> {
     let inked = |row: &[u8]| row.iter().any(|&v| v > 0);
     let rows = || pad.chunks_exact(width.max(1));
     let (top, bottom) = (rows().position(inked)?, rows().rposition(inked)?);
-    let left = rows()
-        .filter_map(|row| row.iter().position(|&v| v > 0))
-        .min()?;
-    let right = rows()
-        .filter_map(|row| row.iter().rposition(|&v| v > 0))
-        .max()?;
+    let left = rows().filter_map(|row| row.iter().position(|&v| v > 0)).min()?;
+    let right = rows().filter_map(|row| row.iter().rposition(|&v| v > 0)).max()?;
     Some((top..bottom + 1, left..right + 1))
 }
 
@@ -121,34 +101,17 @@ fn resample_rows(picture: &Picture, width: usize, step: f32) -> Picture {
             let from = (x as f32 * step - margin).max(0.0);
             let to = ((x + 1) as f32 * step - margin).min(picture.width as f32);
             let first = from as usize;
-            let covered = row
-                .iter()
-                .enumerate()
-                .skip(first)
-                .take_while(|&(i, _)| (i as f32) < to);
-            covered
-                .map(|(i, v)| v * (to.min((i + 1) as f32) - from.max(i as f32)))
-                .sum::<f32>()
-                / step
+            let covered = row.iter().enumerate().skip(first).take_while(|&(i, _)| (i as f32) < to);
+            covered.map(|(i, v)| v * (to.min((i + 1) as f32) - from.max(i as f32))).sum::<f32>() / step
         }));
     }
-    Picture {
-        pixels,
-        height: picture.height,
-        width,
-    }
+    Picture { pixels, height: picture.height, width }
 }
 
 impl Picture {
     fn transposed(&self) -> Self {
-        let pixels = (0..self.width)
-            .flat_map(|x| self.pixels.iter().skip(x).step_by(self.width).copied())
-            .collect();
-        Self {
-            pixels,
-            height: self.width,
-            width: self.height,
-        }
+        let pixels = (0..self.width).flat_map(|x| self.pixels.iter().skip(x).step_by(self.width).copied()).collect();
+        Self { pixels, height: self.width, width: self.height }
     }
 }
 
@@ -171,9 +134,7 @@ pub fn render(strokes: &[Vec<(f32, f32)>], pen_width: f32, size: usize) -> Vec<u
     let mut pad = vec![0; size * size];
     let radius = pen_width / 2.0;
     for stroke in strokes {
-        let mut points = stroke
-            .iter()
-            .filter(|(x, y)| x.is_finite() && y.is_finite());
+        let mut points = stroke.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
         let Some(&start) = points.next() else {
             continue;
         };
@@ -188,20 +149,11 @@ pub fn render(strokes: &[Vec<(f32, f32)>], pen_width: f32, size: usize) -> Vec<u
 }
 
 /// Inks the pixels within `radius` of the segment. A pixel's coverage goes from 1 to 0 over one pixel's width at the edge.
-fn draw_segment(
-    pad: &mut [u8],
-    size: usize,
-    (x0, y0): (f32, f32),
-    (x1, y1): (f32, f32),
-    radius: f32,
-) {
+fn draw_segment(pad: &mut [u8], size: usize, (x0, y0): (f32, f32), (x1, y1): (f32, f32), radius: f32) {
     let reach = radius + 1.0;
     let span = |a: f32, b: f32| {
         // Casts saturate: what lies outside of the pad is cut off.
-        let (first, last) = (
-            (a.min(b) - reach).floor() as usize,
-            (a.max(b) + reach).ceil().max(0.0) as usize,
-        );
+        let (first, last) = ((a.min(b) - reach).floor() as usize, (a.max(b) + reach).ceil().max(0.0) as usize);
         first.min(size)..last.min(size)
     };
     let (dx, dy) = (x1 - x0, y1 - y0);
@@ -209,11 +161,7 @@ fn draw_segment(
     for row in span(y0, y1) {
         for column in span(x0, x1) {
             let (px, py) = (column as f32 + 0.5 - x0, row as f32 + 0.5 - y0);
-            let along = if length_squared > 0.0 {
-                ((px * dx + py * dy) / length_squared).clamp(0.0, 1.0)
-            } else {
-                0.0
-            };
+            let along = if length_squared > 0.0 { ((px * dx + py * dy) / length_squared).clamp(0.0, 1.0) } else { 0.0 };
             let (px, py) = (px - along * dx, py - along * dy);
             let distance = (px * px + py * py).sqrt();
             let coverage = (radius + 0.5 - distance).clamp(0.0, 1.0);
@@ -228,12 +176,7 @@ mod tests {
     use super::*;
 
     /// A picture of `rows` characters, '.' = paper, '#' = ink, each as a square of `zoom` pixels, at (top, left) of a pad.
-    fn pad(
-        rows: &[&str],
-        zoom: usize,
-        (top, left): (usize, usize),
-        (height, width): (usize, usize),
-    ) -> Vec<u8> {
+    fn pad(rows: &[&str], zoom: usize, (top, left): (usize, usize), (height, width): (usize, usize)) -> Vec<u8> {
         let mut pad = vec![0; height * width];
         for (r, row) in rows.iter().enumerate() {
             for (c, ink) in row.bytes().enumerate() {
@@ -247,18 +190,11 @@ mod tests {
     }
 
     fn rows_with_ink(digit: &Digit) -> Vec<usize> {
-        digit
-            .chunks(SIDE)
-            .enumerate()
-            .filter(|(_, r)| r.iter().any(|&v| v > 0))
-            .map(|(i, _)| i)
-            .collect()
+        digit.chunks(SIDE).enumerate().filter(|(_, r)| r.iter().any(|&v| v > 0)).map(|(i, _)| i).collect()
     }
 
     fn columns_with_ink(digit: &Digit) -> Vec<usize> {
-        (0..SIDE)
-            .filter(|&x| digit.chunks(SIDE).any(|r| r[x] > 0))
-            .collect()
+        (0..SIDE).filter(|&x| digit.chunks(SIDE).any(|r| r[x] > 0)).collect()
     }
 
     const SEVEN: [&str; 5] = ["####", "...#", "..#.", "..#.", ".#.."];
@@ -266,43 +202,17 @@ mod tests {
     #[test]
     fn place_and_size_of_the_drawing_do_not_matter() {
         let expected = prepare(&pad(&SEVEN, 4, (0, 0), (20, 16)), 20, 16, true).unwrap();
-        for (zoom, corner, size) in [
-            (1, (3, 90), (70, 100)),
-            (4, (100, 0), (130, 33)),
-            (12, (5, 2), (80, 90)),
-            (60, (0, 0), (300, 250)),
-        ] {
-            assert_eq!(
-                prepare(&pad(&SEVEN, zoom, corner, size), size.0, size.1, true),
-                Some(expected),
-                "zoom {zoom}"
-            );
+        for (zoom, corner, size) in
+            [(1, (3, 90), (70, 100)), (4, (100, 0), (130, 33)), (12, (5, 2), (80, 90)), (60, (0, 0), (300, 250))]
+        {
+            assert_eq!(prepare(&pad(&SEVEN, zoom, corner, size), size.0, size.1, true), Some(expected), "zoom {zoom}");
         }
         // Four by five characters: 16 columns and 20 rows.
-        assert_eq!(
-            (
-                rows_with_ink(&expected).len(),
-                columns_with_ink(&expected).len()
-            ),
-            (20, 16)
-        );
+        assert_eq!((rows_with_ink(&expected).len(), columns_with_ink(&expected).len()), (20, 16));
         let mass: f32 = expected.iter().map(|&v| f32::from(v)).sum();
-        let y = expected
-            .iter()
-            .enumerate()
-            .map(|(i, &v)| (i / SIDE) as f32 * f32::from(v))
-            .sum::<f32>()
-            / mass;
-        let x = expected
-            .iter()
-            .enumerate()
-            .map(|(i, &v)| (i % SIDE) as f32 * f32::from(v))
-            .sum::<f32>()
-            / mass;
-        assert!(
-            (y - 14.0).abs() <= 0.5 && (x - 14.0).abs() <= 0.5,
-            "{y} {x}"
-        );
+        let y = expected.iter().enumerate().map(|(i, &v)| (i / SIDE) as f32 * f32::from(v)).sum::<f32>() / mass;
+        let x = expected.iter().enumerate().map(|(i, &v)| (i % SIDE) as f32 * f32::from(v)).sum::<f32>() / mass;
+        assert!((y - 14.0).abs() <= 0.5 && (x - 14.0).abs() <= 0.5, "{y} {x}");
     }
 
     #[test]
@@ -315,13 +225,7 @@ mod tests {
             }
             prepare(&pad, 120, 110, true).unwrap()
         };
-        let row = |digit: Digit| {
-            digit[14 * SIDE..15 * SIDE]
-                .iter()
-                .copied()
-                .filter(|&v| v > 0)
-                .collect::<Vec<_>>()
-        };
+        let row = |digit: Digit| digit[14 * SIDE..15 * SIDE].iter().copied().filter(|&v| v > 0).collect::<Vec<_>>();
         assert_eq!(row(bar(25)), [250; 5]);
         assert_eq!(row(bar(23)), [200, 250, 250, 250, 200]);
         assert_eq!(columns_with_ink(&bar(25)), [12, 13, 14, 15, 16]);
@@ -344,18 +248,12 @@ mod tests {
     fn without_centring_the_digit_stays_where_it_was_drawn() {
         let pad = pad(&["##", "##"], 10, (0, 40), (280, 280));
         let digit = prepare(&pad, 280, 280, false).unwrap();
-        assert_eq!(
-            (rows_with_ink(&digit), columns_with_ink(&digit)),
-            (vec![0, 1], vec![4, 5])
-        );
+        assert_eq!((rows_with_ink(&digit), columns_with_ink(&digit)), (vec![0, 1], vec![4, 5]));
         assert_eq!(digit[4], 255);
         // A pad that is not square keeps its shape, in the middle.
         let wide = [vec![0; 14 * 56], vec![255; 14 * 56]].concat();
         let digit = prepare(&wide, 28, 56, false).unwrap();
-        assert_eq!(
-            (rows_with_ink(&digit), columns_with_ink(&digit).len()),
-            ((14..21).collect(), 28)
-        );
+        assert_eq!((rows_with_ink(&digit), columns_with_ink(&digit).len()), ((14..21).collect(), 28));
     }
 
     #[test]
@@ -372,44 +270,18 @@ mod tests {
         let ink = |pad: &[u8]| pad.iter().map(|&v| f32::from(v) / 255.0).sum::<f32>();
         let dot = render(&[vec![(20.0, 15.0)]], 12.0, 40);
         let disc = std::f32::consts::PI * 36.0;
-        assert!(
-            (ink(&dot) - disc).abs() < 0.02 * disc,
-            "{} {disc}",
-            ink(&dot)
-        );
-        assert_eq!(
-            (
-                dot[15 * 40 + 20],
-                dot[14 * 40 + 19],
-                dot[15 * 40 + 27],
-                dot[22 * 40 + 20]
-            ),
-            (255, 255, 0, 0)
-        );
+        assert!((ink(&dot) - disc).abs() < 0.02 * disc, "{} {disc}", ink(&dot));
+        assert_eq!((dot[15 * 40 + 20], dot[14 * 40 + 19], dot[15 * 40 + 27], dot[22 * 40 + 20]), (255, 255, 0, 0));
         // Round: the same left and right, up and down.
-        assert_eq!(
-            (dot[15 * 40 + 25], dot[15 * 40 + 14]),
-            (dot[20 * 40 + 20], dot[9 * 40 + 20])
-        );
+        assert_eq!((dot[15 * 40 + 25], dot[15 * 40 + 14]), (dot[20 * 40 + 20], dot[9 * 40 + 20]));
         assert!(dot.iter().any(|&v| v > 0 && v < 255));
         // A slanting line is a capsule: length × width and a disc.
         let line = render(&[vec![(8.0, 9.0), (30.0, 30.0)]], 6.0, 40);
         let capsule = 22f32.hypot(21.0) * 6.0 + std::f32::consts::PI * 9.0;
-        assert!(
-            (ink(&line) - capsule).abs() < 0.02 * capsule,
-            "{} {capsule}",
-            ink(&line)
-        );
+        assert!((ink(&line) - capsule).abs() < 0.02 * capsule, "{} {capsule}", ink(&line));
         // The same line in pieces, twice over, is the same line.
-        let pieces = [
-            vec![(8.0, 9.0), (19.0, 19.5), (30.0, 30.0)],
-            vec![(30.0, 30.0), (8.0, 9.0)],
-        ];
-        assert!(
-            line.iter()
-                .zip(render(&pieces, 6.0, 40))
-                .all(|(&a, b)| a.abs_diff(b) <= 1)
-        );
+        let pieces = [vec![(8.0, 9.0), (19.0, 19.5), (30.0, 30.0)], vec![(30.0, 30.0), (8.0, 9.0)]];
+        assert!(line.iter().zip(render(&pieces, 6.0, 40)).all(|(&a, b)| a.abs_diff(b) <= 1));
     }
 
     #[test]

@@ -59,10 +59,7 @@ impl Affine {
         // … then column += shear·row undoes the slant, and the division the scale.
         let [row, column] = unturned;
         let unslanted = [column[0] + shear * row[0], column[1] + shear * row[1]];
-        Self {
-            inverse: [row.map(|v| v / scale.0), unslanted.map(|v| v / scale.1)],
-            shift,
-        }
+        Self { inverse: [row.map(|v| v / scale.0), unslanted.map(|v| v / scale.1)], shift }
     }
 
     /// Writes a picture (`image`, h × w bytes; h·w > 0), so mapped, into the middle of `out` (H × W floats), bilinearly; what comes from outside
@@ -77,15 +74,11 @@ impl Affine {
         to: (usize, usize),
     ) {
         let (height, width) = from;
-        let place = |from: usize, to: usize| {
-            (to.saturating_sub(from) / 2) as f32 - (from.saturating_sub(to) / 2) as f32
-        };
+        let place =
+            |from: usize, to: usize| (to.saturating_sub(from) / 2) as f32 - (from.saturating_sub(to) / 2) as f32;
         let middle = ((height as f32 - 1.0) / 2.0, (width as f32 - 1.0) / 2.0);
         // The picture's middle in the result, where the map sends it.
-        let origin = (
-            place(height, to.0) + middle.0 + self.shift.0,
-            place(width, to.1) + middle.1 + self.shift.1,
-        );
+        let origin = (place(height, to.0) + middle.0 + self.shift.0, place(width, to.1) + middle.1 + self.shift.1);
         let [[row_by_y, row_by_x], [column_by_y, column_by_x]] = self.inverse;
         let (background, per_step) = (normalisation.background(), normalisation.per_step());
 
@@ -95,12 +88,7 @@ impl Affine {
             let column_start = column_by_y * dy + middle.1;
             for (x, out) in out.iter_mut().enumerate() {
                 let dx = x as f32 - origin.1;
-                let ink = sample(
-                    image,
-                    from,
-                    row_by_x * dx + row_start,
-                    column_by_x * dx + column_start,
-                );
+                let ink = sample(image, from, row_by_x * dx + row_start, column_by_x * dx + column_start);
                 *out = background + per_step * ink;
             }
         }
@@ -125,11 +113,7 @@ fn sample(image: &[u8], (height, width): (usize, usize), row: f32, column: f32) 
         [upper[0], upper[1], lower[0], lower[1]]
     } else {
         let at = |r: usize, c: usize| {
-            if r >= 1 && c >= 1 && r <= height && c <= width {
-                image[(r - 1) * width + c - 1]
-            } else {
-                0
-            }
+            if r >= 1 && c >= 1 && r <= height && c <= width { image[(r - 1) * width + c - 1] } else { 0 }
         };
         [at(r, c), at(r, c + 1), at(r + 1, c), at(r + 1, c + 1)]
     };
@@ -154,32 +138,21 @@ mod tests {
     fn ink(affine: Affine) -> Vec<f32> {
         let mut out = vec![7.0; 9 * 13];
         affine.write(&picture(), (5, 8), N, &mut out, (9, 13));
-        out.iter()
-            .map(|v| (v - N.background()) / N.per_step())
-            .collect()
+        out.iter().map(|v| (v - N.background()) / N.per_step()).collect()
     }
 
     #[track_caller]
     fn close(got: &[f32], expected: impl Fn(isize, isize) -> f32) {
         for (i, got) in got.iter().enumerate() {
             let want = expected((i / 13) as isize, (i % 13) as isize);
-            assert!(
-                (got - want).abs() < 0.02,
-                "row {} column {}: {got} not {want}",
-                i / 13,
-                i % 13
-            );
+            assert!((got - want).abs() < 0.02, "row {} column {}: {got} not {want}", i / 13, i % 13);
         }
     }
 
     /// The picture's byte at a row and column of the frame (its corner is at row 2, column 2).
     fn byte(row: isize, column: isize) -> f32 {
         let (r, c) = (row - 2, column - 2);
-        if (0..5).contains(&r) && (0..8).contains(&c) {
-            f32::from(picture()[(r * 8 + c) as usize])
-        } else {
-            0.0
-        }
+        if (0..5).contains(&r) && (0..8).contains(&c) { f32::from(picture()[(r * 8 + c) as usize]) } else { 0.0 }
     }
 
     #[test]
@@ -187,56 +160,32 @@ mod tests {
         let mut plain = vec![0.0; 9 * 13];
         N.write(&picture(), (5, 8), &mut plain, (9, 13));
         let mut out = vec![7.0; 9 * 13];
-        Distortion::default().draw(&mut Rng::new(1)).write(
-            &picture(),
-            (5, 8),
-            N,
-            &mut out,
-            (9, 13),
-        );
+        Distortion::default().draw(&mut Rng::new(1)).write(&picture(), (5, 8), N, &mut out, (9, 13));
         assert_eq!(out, plain);
     }
 
     #[test]
     fn shift_moves_down_and_right() {
-        close(
-            &ink(Affine::new((2.0, -1.0), 0.0, (1.0, 1.0), 0.0)),
-            |r, c| byte(r - 2, c + 1),
-        );
-        close(
-            &ink(Affine::new((0.0, 0.25), 0.0, (1.0, 1.0), 0.0)),
-            |r, c| 0.75 * byte(r, c) + 0.25 * byte(r, c - 1),
-        );
-        close(
-            &ink(Affine::new((-0.5, 0.0), 0.0, (1.0, 1.0), 0.0)),
-            |r, c| 0.5 * byte(r, c) + 0.5 * byte(r + 1, c),
-        );
+        close(&ink(Affine::new((2.0, -1.0), 0.0, (1.0, 1.0), 0.0)), |r, c| byte(r - 2, c + 1));
+        close(&ink(Affine::new((0.0, 0.25), 0.0, (1.0, 1.0), 0.0)), |r, c| 0.75 * byte(r, c) + 0.25 * byte(r, c - 1));
+        close(&ink(Affine::new((-0.5, 0.0), 0.0, (1.0, 1.0), 0.0)), |r, c| 0.5 * byte(r, c) + 0.5 * byte(r + 1, c));
     }
 
     #[test]
     fn a_quarter_turn_is_clockwise() {
         // The middle is row 4, column 5.5; half a column of shift puts places on pixels. What was left of it is then above it.
-        close(
-            &ink(Affine::new((0.0, 0.5), 90.0, (1.0, 1.0), 0.0)),
-            |r, c| {
-                let (down, right) = (r - 4, c - 6);
-                // clockwise: (down, right) came from (down, right) = (−right, down); columns lie at half pixels, so average two.
-                0.5 * (byte(4 - right, 5 + down) + byte(4 - right, 6 + down))
-            },
-        );
+        close(&ink(Affine::new((0.0, 0.5), 90.0, (1.0, 1.0), 0.0)), |r, c| {
+            let (down, right) = (r - 4, c - 6);
+            // clockwise: (down, right) came from (down, right) = (−right, down); columns lie at half pixels, so average two.
+            0.5 * (byte(4 - right, 5 + down) + byte(4 - right, 6 + down))
+        });
     }
 
     #[test]
     fn scale_is_height_and_width_and_shear_leans_to_the_right() {
-        close(
-            &ink(Affine::new((0.0, 0.0), 0.0, (0.5, 1.0), 0.0)),
-            |r, c| byte(4 + 2 * (r - 4), c),
-        );
+        close(&ink(Affine::new((0.0, 0.0), 0.0, (0.5, 1.0), 0.0)), |r, c| byte(4 + 2 * (r - 4), c));
         // One column to the right per row above the middle.
-        close(
-            &ink(Affine::new((0.0, 0.0), 0.0, (1.0, 1.0), 1.0)),
-            |r, c| byte(r, c + (r - 4)),
-        );
+        close(&ink(Affine::new((0.0, 0.0), 0.0, (1.0, 1.0), 1.0)), |r, c| byte(r, c + (r - 4)));
         // Wider by 3: places at thirds.
         let wide = ink(Affine::new((0.0, 0.0), 0.0, (1.0, 3.0), 0.0));
         let at = 5.5 + (6.0 - 5.5) / 3.0;
@@ -246,38 +195,20 @@ mod tests {
 
     #[test]
     fn draws_are_even_within_the_amplitudes_and_repeat() {
-        let distortion = Distortion {
-            shift: 2.0,
-            rotate: 10.0,
-            scale: 0.2,
-            shear: 0.3,
-        };
+        let distortion = Distortion { shift: 2.0, rotate: 10.0, scale: 0.2, shear: 0.3 };
         let root = Rng::new(5);
         let (mut lo, mut hi, mut sum) = (f32::MAX, f32::MIN, 0.0);
         for i in 0..2_000 {
             let affine = distortion.draw(&mut root.substream(i));
             assert_eq!(affine, distortion.draw(&mut root.substream(i)));
-            (lo, hi, sum) = (
-                lo.min(affine.shift.1),
-                hi.max(affine.shift.1),
-                sum + affine.shift.1,
-            );
+            (lo, hi, sum) = (lo.min(affine.shift.1), hi.max(affine.shift.1), sum + affine.shift.1);
             // A turn keeps areas: the determinant of the inverse is 1 over that of the scale.
             let [[a, b], [c, d]] = affine.inverse;
             assert!((1.0 / 1.45..1.0 / 0.63).contains(&(a * d - b * c)));
         }
-        assert!(
-            lo < -1.9 && hi > 1.9 && lo >= -2.0 && hi <= 2.0 && (sum / 2_000.0).abs() < 0.1,
-            "{lo} {hi} {sum}"
-        );
+        assert!(lo < -1.9 && hi > 1.9 && lo >= -2.0 && hi <= 2.0 && (sum / 2_000.0).abs() < 0.1, "{lo} {hi} {sum}");
         let some: Distortion = serde_json::from_str("{\"rotate\": 3.0}").unwrap();
-        assert_eq!(
-            some,
-            Distortion {
-                rotate: 3.0,
-                ..Distortion::default()
-            }
-        );
+        assert_eq!(some, Distortion { rotate: 3.0, ..Distortion::default() });
         assert!(!some.is_none() && Distortion::default().is_none());
     }
 }

@@ -50,9 +50,7 @@ pub enum IdxError {
         expected: u8,
     },
     /// An IDX file of another number of dimensions: the files were exchanged, say.
-    #[error(
-        "has {got} dimension(s) where {expected} were wanted (MNIST’s images have 3, its labels 1)"
-    )]
+    #[error("has {got} dimension(s) where {expected} were wanted (MNIST’s images have 3, its labels 1)")]
     Rank {
         /// Dimensions in the file.
         got: u8,
@@ -104,17 +102,9 @@ impl<'a> Reader<'a> {
     /// Starts at the first byte of a file.
     pub fn new(file: &'a [u8]) -> Self {
         let gzip = Looks::at(file) == Looks::Gzip;
-        let unpacked: Box<dyn Read + 'a> = if gzip {
-            Box::new(flate2::bufread::MultiGzDecoder::new(file))
-        } else {
-            Box::new(file)
-        };
-        Self {
-            file,
-            unpacked,
-            gzip,
-            got: 0,
-        }
+        let unpacked: Box<dyn Read + 'a> =
+            if gzip { Box::new(flate2::bufread::MultiGzDecoder::new(file)) } else { Box::new(file) };
+        Self { file, unpacked, gzip, got: 0 }
     }
 
     /// The next array.
@@ -122,49 +112,31 @@ impl<'a> Reader<'a> {
         let start = self.got;
         let magic = self.bytes(4)?;
         let &[0, 0, code, rank] = &magic[..] else {
-            let looks = if self.gzip {
-                Looks::at(&magic)
-            } else {
-                Looks::at(self.file)
-            };
+            let looks = if self.gzip { Looks::at(&magic) } else { Looks::at(self.file) };
             return Err(IdxError::NotIdx(looks));
         };
         if code != dtype as u8 {
-            return Err(IdxError::Dtype {
-                got: code,
-                expected: dtype as u8,
-            });
+            return Err(IdxError::Dtype { got: code, expected: dtype as u8 });
         }
         if usize::from(rank) != RANK {
-            return Err(IdxError::Rank {
-                got: rank,
-                expected: RANK as u8,
-            });
+            return Err(IdxError::Rank { got: rank, expected: RANK as u8 });
         }
 
         let header = 4 * RANK as u64;
         let sizes = self.bytes(header)?;
         if (sizes.len() as u64) < header {
-            return Err(IdxError::Truncated {
-                got: self.got,
-                expected: start + 4 + header,
-            });
+            return Err(IdxError::Truncated { got: self.got, expected: start + 4 + header });
         }
         let mut dims = [0; RANK];
         for (dim, size) in dims.iter_mut().zip(sizes.as_chunks::<4>().0) {
             *dim = u32::from_be_bytes(*size) as usize;
         }
         // Saturating: a header may claim more than fits into 64 bits. It is refused below, for lack of bytes.
-        let length = dims
-            .iter()
-            .fold(dtype.size(), |n, &dim| n.saturating_mul(dim as u64));
+        let length = dims.iter().fold(dtype.size(), |n, &dim| n.saturating_mul(dim as u64));
         let bytes = self.bytes(length)?;
         if (bytes.len() as u64) < length {
             let expected = (start + 4 + header).saturating_add(length);
-            return Err(IdxError::Truncated {
-                got: self.got,
-                expected,
-            });
+            return Err(IdxError::Truncated { got: self.got, expected });
         }
         Ok(Array { dims, bytes })
     }
@@ -172,11 +144,7 @@ impl<'a> Reader<'a> {
     /// Makes sure that the file ends here.
     pub fn end(&mut self) -> Result<(), IdxError> {
         let expected = self.got;
-        if self.bytes(1)?.is_empty() {
-            Ok(())
-        } else {
-            Err(IdxError::Trailing { expected })
-        }
+        if self.bytes(1)?.is_empty() { Ok(()) } else { Err(IdxError::Trailing { expected }) }
     }
 
     /// The next `length` bytes, or those that are left.
@@ -188,21 +156,14 @@ impl<'a> Reader<'a> {
         self.got += bytes.len() as u64;
         match result {
             Ok(_) => Ok(bytes),
-            Err(error) => Err(IdxError::Gzip {
-                unpacked: self.got,
-                reason: reason(&error),
-            }),
+            Err(error) => Err(IdxError::Gzip { unpacked: self.got, reason: reason(&error) }),
         }
     }
 }
 
 /// The unpacker's error in words. Its own for a file that just ends is an empty “unexpected end of file”.
 fn reason(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        "the file ends".to_owned()
-    } else {
-        error.to_string()
-    }
+    if error.kind() == io::ErrorKind::UnexpectedEof { "the file ends".to_owned() } else { error.to_string() }
 }
 
 /// The bytes of an IDX file of one array (not gzipped). `bytes` are its elements, big-endian.

@@ -41,14 +41,8 @@ impl Normalisation {
     /// What a larger picture has outside of a smaller `out` is cut off.
     pub fn write(self, image: &[u8], from: (usize, usize), out: &mut [f32], to: (usize, usize)) {
         out.fill(self.background());
-        let (top, left) = (
-            to.0.saturating_sub(from.0) / 2,
-            to.1.saturating_sub(from.1) / 2,
-        );
-        let (cut_top, cut_left) = (
-            from.0.saturating_sub(to.0) / 2,
-            from.1.saturating_sub(to.1) / 2,
-        );
+        let (top, left) = (to.0.saturating_sub(from.0) / 2, to.1.saturating_sub(from.1) / 2);
+        let (cut_top, cut_left) = (from.0.saturating_sub(to.0) / 2, from.1.saturating_sub(to.1) / 2);
         let rows = image.chunks_exact(from.1.max(1)).skip(cut_top);
         for (out, row) in out.chunks_exact_mut(to.1.max(1)).skip(top).zip(rows) {
             for (out, &ink) in out.iter_mut().skip(left).zip(row.iter().skip(cut_left)) {
@@ -66,27 +60,13 @@ mod tests {
     fn ink_and_paper_have_the_published_values() {
         for (normalisation, paper, ink) in [
             (Normalisation::Lecun1998, -0.1, 1.175),
-            (
-                Normalisation::MeanStd,
-                (0.0 - 0.1307) / 0.3081,
-                (1.0 - 0.1307) / 0.3081,
-            ),
+            (Normalisation::MeanStd, (0.0 - 0.1307) / 0.3081, (1.0 - 0.1307) / 0.3081),
         ] {
             assert!((normalisation.value(0.0) - paper).abs() < 1e-6);
-            assert!(
-                (normalisation.value(255.0) - ink).abs() < 1e-6,
-                "{}",
-                normalisation.value(255.0)
-            );
+            assert!((normalisation.value(255.0) - ink).abs() < 1e-6, "{}", normalisation.value(255.0));
         }
-        assert_eq!(
-            serde_json::to_string(&Normalisation::Lecun1998).unwrap(),
-            "\"lecun1998\""
-        );
-        assert_eq!(
-            serde_json::from_str::<Normalisation>("\"mean-std\"").unwrap(),
-            Normalisation::MeanStd
-        );
+        assert_eq!(serde_json::to_string(&Normalisation::Lecun1998).unwrap(), "\"lecun1998\"");
+        assert_eq!(serde_json::from_str::<Normalisation>("\"mean-std\"").unwrap(), Normalisation::MeanStd);
     }
 
     #[test]
@@ -95,24 +75,12 @@ mod tests {
         let (paper, ink) = (n.value(0.0), n.value(255.0));
         let mut out = [9.0; 5 * 6];
         n.write(&[255; 2 * 3], (2, 3), &mut out, (5, 6));
-        let expected: Vec<f32> = (0..30)
-            .map(|i| {
-                if (1..3).contains(&(i / 6)) && (1..4).contains(&(i % 6)) {
-                    ink
-                } else {
-                    paper
-                }
-            })
-            .collect();
+        let expected: Vec<f32> =
+            (0..30).map(|i| if (1..3).contains(&(i / 6)) && (1..4).contains(&(i % 6)) { ink } else { paper }).collect();
         assert_eq!(out[..], expected);
         // Larger than its frame: the middle of it.
         let mut out = [9.0; 2];
-        n.write(
-            &[0, 0, 0, 0, 0, 255, 0, 255, 0, 0, 0, 0],
-            (3, 4),
-            &mut out,
-            (1, 2),
-        );
+        n.write(&[0, 0, 0, 0, 0, 255, 0, 255, 0, 0, 0, 0], (3, 4), &mut out, (1, 2));
         assert_eq!(out, [ink, paper]);
     }
 }

@@ -36,10 +36,7 @@ impl Looks {
     /// Judges the first bytes of a file.
     pub fn at(bytes: &[u8]) -> Self {
         let text = bytes.trim_ascii_start();
-        let text = text
-            .strip_prefix(b"\xEF\xBB\xBF")
-            .unwrap_or(text)
-            .trim_ascii_start();
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii_start();
         let tag = text.get(..5).unwrap_or(text).to_ascii_lowercase();
         match bytes {
             [] => Self::Empty,
@@ -51,19 +48,11 @@ impl Looks {
             [0x89, b'P', b'N', b'G', ..] | [0xFF, 0xD8, 0xFF, ..] => Self::Picture,
             [0, 0, 8..=9 | 0xB..=0xE, 1..=8, ..] => Self::Idx,
             _ if bytes.starts_with(b"version https://git-lfs") => Self::LfsPointer,
-            _ if tag.starts_with(b"<!doc")
-                || tag.starts_with(b"<html")
-                || tag.starts_with(b"<?xml") =>
-            {
-                Self::Html
-            }
+            _ if tag.starts_with(b"<!doc") || tag.starts_with(b"<html") || tag.starts_with(b"<?xml") => Self::Html,
             _ if matches!(text.first(), Some(b'{' | b'[')) => Self::Json,
             _ => {
                 let mut first = [0; 4];
-                first
-                    .iter_mut()
-                    .zip(bytes)
-                    .for_each(|(to, from)| *to = *from);
+                first.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
                 Self::Unknown(first)
             }
         }
@@ -76,9 +65,7 @@ impl fmt::Display for Looks {
             Self::Empty => "an empty file",
             Self::Html => "a web page, perhaps a server’s “not found”",
             Self::Json => "a JSON document",
-            Self::LfsPointer => {
-                "a Git LFS pointer, which only names the real file (git lfs pull fetches it)"
-            }
+            Self::LfsPointer => "a Git LFS pointer, which only names the real file (git lfs pull fetches it)",
             Self::Zip => "a ZIP archive",
             Self::Pickle => "a Python pickle",
             Self::Gzip => "a gzip file",
@@ -87,10 +74,7 @@ impl fmt::Display for Looks {
             Self::Picture => "a picture",
             Self::Idx => "an IDX file, MNIST’s form",
             Self::Unknown([a, b, c, d]) => {
-                return write!(
-                    f,
-                    "nothing known (first bytes {a:02x} {b:02x} {c:02x} {d:02x})"
-                );
+                return write!(f, "nothing known (first bytes {a:02x} {b:02x} {c:02x} {d:02x})");
             }
         })
     }
@@ -107,10 +91,7 @@ mod tests {
             (b"\n <!DOCTYPE html><html>", Looks::Html),
             (b"\xEF\xBB\xBF<HTML>", Looks::Html),
             (b" {\"a\": 1}", Looks::Json),
-            (
-                b"version https://git-lfs.github.com/spec/v1\noid",
-                Looks::LfsPointer,
-            ),
+            (b"version https://git-lfs.github.com/spec/v1\noid", Looks::LfsPointer),
             (b"PK\x03\x04\x00\x00", Looks::Zip),
             (b"\x80\x02\x8a\x0al", Looks::Pickle),
             (b"\x1f\x8b\x08\x00", Looks::Gzip),
@@ -122,9 +103,6 @@ mod tests {
         ] {
             assert_eq!(Looks::at(bytes), expected, "{bytes:?}");
         }
-        assert_eq!(
-            Looks::at(b"\x01\x02\xab\xff").to_string(),
-            "nothing known (first bytes 01 02 ab ff)"
-        );
+        assert_eq!(Looks::at(b"\x01\x02\xab\xff").to_string(), "nothing known (first bytes 01 02 ab ff)");
     }
 }

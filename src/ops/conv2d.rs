@@ -1,0 +1,276 @@
+//! Convolution (cross-correlation, as every framework calls it) with stride, padding, dilation, groups and LeNet's
+//! connection table. On the CPU: patches as a matrix, times the weights as a matrix.
+
+use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, Role, Window, one};
+use crate::linalg::{Mat, Patches, Real, gemm, sum};
+use crate::tensor::Shape;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// For each output map, the input maps it is connected to (LeCun 1998, Table I).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Table(pub Cow<'static, [Cow<'static, [usize]>]>);
+
+impl Table {
+    /// Whether output map `o` sees input map `i`.
+    pub fn connects(&self, o: usize, i: usize) -> bool {
+        self.0.get(o).is_some_and(|row| row.contains(&i))
+    }
+
+    /// Pairs of connected maps.
+    pub fn connections(&self) -> usize {
+        self.0.iter().map(|row| row.len()).sum()
+    }
+}
+
+/// y = W ⋆ x + b. Weight: out_channels × in_channels/groups × kh × kw.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Conv2d {
+    /// Output maps.
+    pub out_channels: usize,
+    /// Kernel, stride, padding, dilation.
+    pub window: Window,
+    /// Input and output maps are split into this many independent groups (AlexNet's two towers: 2).
+    pub groups: usize,
+    /// Whether a bias is added.
+    pub bias: bool,
+    /// Which input maps feed which output map; `None`: all.
+    pub table: Option<Table>,
+}
+
+impl Conv2d {
+    /// k×k, stride 1, no padding, one group, with bias.
+    pub const fn new(out_channels: usize, kernel: usize) -> Self {
+        Self { out_channels, window: Window::square(kernel), groups: 1, bias: true, table: None }
+    }
+    /// The same with another stride.
+    pub const fn stride(mut self, stride: usize) -> Self {
+        self.window = self.window.stride(stride);
+        self
+    }
+    /// The same with padding.
+    pub const fn padding(mut self, padding: usize) -> Self {
+        self.window = self.window.padding(padding);
+        self
+    }
+    /// The same in groups.
+    pub const fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
+        self
+    }
+    /// The same without bias.
+    pub const fn no_bias(mut self) -> Self {
+        self.bias = false;
+        self
+    }
+    /// The same with a connection table.
+    pub fn table(mut self, table: Table) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    /// The patches of one group of one image.
+    fn patches(&self, input: Shape, output: Shape) -> Patches {
+        let Window { kernel, stride, padding, dilation, .. } = self.window;
+        Patches {
+            channels: input.c / self.groups,
+            size: [input.h, input.w],
+            kernel,
+            stride,
+            padding,
+            dilation,
+            output: [output.h, output.w],
+        }
+    }
+
+    /// Terms in the sum of one output unit.
+    fn fan_in(&self, input: Shape) -> usize {
+        input.c / self.groups * self.window.kernel[0] * self.window.kernel[1]
+    }
+
+    fn weight(&self, input: Shape) -> Param {
+        let fan_in = self.fan_in(input);
+        let [kh, kw] = self.window.kernel;
+        Param {
+            name: "weight",
+            shape: vec![self.out_channels, input.c / self.groups, kh, kw],
+            role: Role::Weight { fan_in },
+            table: self.table.clone(),
+        }
+    }
+}
+
+impl Layer for Conv2d {
+    fn name(&self) -> &'static str {
+        "Conv2d"
+    }
+    fn kind(&self) -> Kind {
+        Kind::Convolution
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut out = vec![("out_channels", self.out_channels.to_string())];
+        out.extend(self.window.settings([1, 1]));
+        if self.groups != 1 {
+            out.push(("groups", self.groups.to_string()));
+        }
+        if !self.bias {
+            out.push(("bias", "False".into()));
+        }
+        if let Some(table) = &self.table {
+            out.push(("connections", table.connections().to_string()));
+        }
+        out
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
+        let g = self.groups;
+        if g == 0 || self.out_channels == 0 || !input.c.is_multiple_of(g) || !self.out_channels.is_multiple_of(g) {
+            let expected = format!("channels that divide into {g} groups, in and out ({} out)", self.out_channels);
+            return Err(Mismatch::new(expected, inputs));
+        }
+        if let Some(table) = &self.table {
+            let fits = g == 1 && table.0.len() == self.out_channels;
+            if !fits || table.0.iter().flat_map(|row| row.iter()).any(|&i| i >= input.c) {
+                let expected = format!("the {} maps that the connection table names", self.out_channels);
+                return Err(Mismatch::new(expected, inputs));
+            }
+        }
+        let [h, w] = self.window.output(input)?;
+        Ok(Shape::new(self.out_channels, h, w))
+    }
+
+    fn params(&self, inputs: &[Shape]) -> Vec<Param> {
+        let fan_in = self.fan_in(inputs[0]);
+        let bias = Param { name: "bias", shape: vec![self.out_channels], role: Role::Bias { fan_in }, table: None };
+        let mut out = vec![self.weight(inputs[0])];
+        if self.bias {
+            out.push(bias);
+        }
+        out
+    }
+
+    fn macs(&self, inputs: &[Shape], output: Shape) -> u64 {
+        (self.weight(inputs[0]).live() * output.map()) as u64
+    }
+
+    fn reach(&self, _: Shape) -> Reach {
+        Reach::Window(self.window)
+    }
+
+    fn saved(&self, _: &[Shape], _: Shape) -> usize {
+        0
+    }
+
+    fn forward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let (input, output, groups) = (cx.inputs[0], cx.output, self.groups);
+        let patches = self.patches(input, output);
+        let (k, n, m) = (patches.rows(), patches.columns(), self.out_channels / groups);
+        let (x, weight) = (cx.input(0), cx.param(0));
+        let bias = self.bias.then(|| cx.param(1));
+        let [matrix] = cx.scratch.take([if patches.is_identity() { 0 } else { k * n }]);
+        let y = &mut cx.out[0];
+        for (image, y) in x.chunks_exact(input.len()).zip(y.chunks_exact_mut(output.len())) {
+            for (g, (image, y)) in image.chunks_exact(patches.pixels()).zip(y.chunks_exact_mut(m * n)).enumerate() {
+                let columns = if patches.is_identity() {
+                    image
+                } else {
+                    patches.im2col(image, matrix, n);
+                    &*matrix
+                };
+                let w = Mat::new(&weight[g * m * k..], k);
+                // The bias goes in first: the product adds to it.
+                if let Some(bias) = bias {
+                    for (y, &b) in y.chunks_exact_mut(n).zip(&bias[g * m..]) {
+                        y.fill(b);
+                    }
+                }
+                gemm(m, n, k, w, Mat::new(columns, n), y, n, bias.is_some(), cx.packing);
+                if let Some(activation) = cx.bind.activation {
+                    activation.apply(y);
+                }
+            }
+        }
+    }
+
+    fn backward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let (input, output, groups) = (cx.inputs[0], cx.output, self.groups);
+        let patches = self.patches(input, output);
+        let (k, n, m) = (patches.rows(), patches.columns(), self.out_channels / groups);
+        let (x, weight, upstream) = (cx.input(0), cx.param(0), cx.grad_output());
+        let identity = patches.is_identity();
+
+        if let Some(i) = cx.grad_param(0) {
+            let [matrix] = cx.scratch.take([if identity { 0 } else { k * n }]);
+            let grad = &mut cx.out[i];
+            for (b, (image, dy)) in x.chunks_exact(input.len()).zip(upstream.chunks_exact(output.len())).enumerate() {
+                for g in 0..groups {
+                    let image = &image[g * patches.pixels()..][..patches.pixels()];
+                    let columns = if identity {
+                        image
+                    } else {
+                        patches.im2col(image, matrix, n);
+                        &*matrix
+                    };
+                    let dy = Mat::new(&dy[g * m * n..], n);
+                    let dw = &mut grad[g * m * k..][..m * k];
+                    gemm(m, k, n, dy, Mat::new(columns, n).t(), dw, k, b > 0, cx.packing);
+                }
+            }
+            self.weight(input).mask(grad);
+        }
+        if self.bias
+            && let Some(i) = cx.grad_param(1)
+        {
+            let grad = &mut cx.out[i];
+            grad.fill(T::ZERO);
+            for dy in upstream.chunks_exact(output.len()) {
+                for (g, dy) in grad.iter_mut().zip(dy.chunks_exact(n)) {
+                    *g += sum(dy);
+                }
+            }
+        }
+        if let Some(i) = cx.grad_input(0) {
+            let [matrix] = cx.scratch.take([if identity { 0 } else { k * n }]);
+            let grad = &mut cx.out[i];
+            for (dx, dy) in grad.chunks_exact_mut(input.len()).zip(upstream.chunks_exact(output.len())) {
+                for g in 0..groups {
+                    let w = Mat::new(&weight[g * m * k..], k).t();
+                    let dy = Mat::new(&dy[g * m * n..], n);
+                    let dx = &mut dx[g * patches.pixels()..][..patches.pixels()];
+                    if identity {
+                        gemm(k, n, m, w, dy, dx, n, false, cx.packing);
+                    } else {
+                        gemm(k, n, m, w, dy, matrix, n, false, cx.packing);
+                        dx.fill(T::ZERO);
+                        patches.col2im(matrix, n, dx);
+                    }
+                }
+            }
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        let table =
+            Table(Cow::Borrowed(const { &[Cow::Borrowed(&[0, 2]), Cow::Borrowed(&[1]), Cow::Borrowed(&[0, 1, 2])] }));
+        let mut uneven = Self::new(4, 3).stride(2).padding(1);
+        uneven.window.kernel = [3, 2];
+        uneven.window.padding = [2, 0];
+        uneven.window.dilation = [1, 2];
+        vec![
+            Case::new("5×5 valid", Self::new(6, 5), &[Shape::new(1, 13, 11)], 3),
+            Case::new("3×3 same", Self::new(5, 3).padding(1), &[Shape::new(3, 7, 9)], 2),
+            Case::new("strided, no bias", Self::new(4, 3).stride(2).padding(1).no_bias(), &[Shape::new(3, 9, 12)], 2),
+            Case::new("stride beyond kernel", Self::new(3, 2).stride(3), &[Shape::new(2, 9, 11)], 2),
+            Case::new("1×1", Self::new(7, 1), &[Shape::new(5, 4, 6)], 2),
+            Case::new("1×1 strided", Self::new(6, 1).stride(2).no_bias(), &[Shape::new(4, 5, 7)], 2),
+            Case::new("two groups", Self::new(6, 3).padding(1).groups(2), &[Shape::new(4, 5, 6)], 2),
+            Case::new("connection table", Self::new(3, 3).table(table), &[Shape::new(3, 6, 5)], 2),
+            Case::new("whole map", Self::new(9, 4), &[Shape::new(3, 4, 4)], 3),
+            Case::new("uneven", uneven, &[Shape::new(2, 8, 7)], 2),
+            Case::new("many channels", Self::new(33, 3).padding(1), &[Shape::new(19, 6, 5)], 2),
+            Case::new("11×11 stride 4", Self::new(8, 11).stride(4), &[Shape::new(3, 23, 27)], 2),
+        ]
+    }
+}

@@ -1,0 +1,112 @@
+//! Fully connected layer: y = W·x + b over all elements of the input.
+
+use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, Role, one};
+use crate::linalg::{Mat, Real, add_into, gemm};
+use crate::tensor::Shape;
+use serde::{Deserialize, Serialize};
+
+/// Weight: out_features × in_features; takes maps as the vector of all their elements, row-major.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Linear {
+    /// Outputs.
+    pub out_features: usize,
+    /// Whether a bias is added.
+    pub bias: bool,
+}
+
+impl Linear {
+    /// With bias.
+    pub const fn new(out_features: usize) -> Self {
+        Self { out_features, bias: true }
+    }
+}
+
+impl Layer for Linear {
+    fn name(&self) -> &'static str {
+        "Linear"
+    }
+    fn kind(&self) -> Kind {
+        Kind::Linear
+    }
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut out = vec![("out_features", self.out_features.to_string())];
+        if !self.bias {
+            out.push(("bias", "False".into()));
+        }
+        out
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
+        if self.out_features == 0 || input.is_empty() {
+            return Err(Mismatch::new("at least one feature in and out", inputs));
+        }
+        Ok(Shape::vector(self.out_features))
+    }
+    fn params(&self, inputs: &[Shape]) -> Vec<Param> {
+        let fan_in = inputs[0].len();
+        let weight = Param {
+            name: "weight",
+            shape: vec![self.out_features, fan_in],
+            role: Role::Weight { fan_in },
+            table: None,
+        };
+        let mut out = vec![weight];
+        if self.bias {
+            out.push(Param { name: "bias", shape: vec![self.out_features], role: Role::Bias { fan_in }, table: None });
+        }
+        out
+    }
+    fn macs(&self, inputs: &[Shape], _: Shape) -> u64 {
+        (inputs[0].len() * self.out_features) as u64
+    }
+    fn reach(&self, _: Shape) -> Reach {
+        Reach::All
+    }
+    fn saved(&self, _: &[Shape], _: Shape) -> usize {
+        0
+    }
+
+    fn forward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let (k, n) = (cx.inputs[0].len(), self.out_features);
+        let (x, weight) = (cx.input(0), cx.param(0));
+        let bias = self.bias.then(|| cx.param(1));
+        let y = &mut cx.out[0];
+        if let Some(bias) = bias {
+            for y in y.chunks_exact_mut(n) {
+                y.copy_from_slice(bias);
+            }
+        }
+        gemm(cx.batch, n, k, Mat::new(x, k), Mat::new(weight, k).t(), y, n, bias.is_some(), cx.packing);
+        if let Some(activation) = cx.bind.activation {
+            activation.apply(y);
+        }
+    }
+
+    fn backward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let (k, n) = (cx.inputs[0].len(), self.out_features);
+        let (x, weight, upstream) = (cx.input(0), cx.param(0), cx.grad_output());
+        if let Some(i) = cx.grad_param(0) {
+            gemm(n, k, cx.batch, Mat::new(upstream, n).t(), Mat::new(x, k), &mut cx.out[i], k, false, cx.packing);
+        }
+        if self.bias
+            && let Some(i) = cx.grad_param(1)
+        {
+            let grad = &mut cx.out[i];
+            grad.fill(T::ZERO);
+            for dy in upstream.chunks_exact(n) {
+                add_into(dy, grad);
+            }
+        }
+        if let Some(i) = cx.grad_input(0) {
+            gemm(cx.batch, k, n, Mat::new(upstream, n), Mat::new(weight, k), &mut cx.out[i], k, false, cx.packing);
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        vec![
+            Case::new("from maps", Self::new(11), &[Shape::new(3, 4, 5)], 3),
+            Case::new("no bias", Self { out_features: 5, bias: false }, &[Shape::vector(37)], 2),
+            Case::new("wide", Self::new(70), &[Shape::vector(130)], 5),
+        ]
+    }
+}

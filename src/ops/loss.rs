@@ -1,0 +1,117 @@
+//! Losses: what training minimises, and what the network's output means. Not layers: they end a plan, not a graph.
+
+use crate::linalg::{Real, log_sum_exp, softmax};
+use serde::{Deserialize, Serialize};
+
+/// What training minimises; always the mean over the batch.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Loss {
+    /// Softmax cross-entropy on logits.
+    CrossEntropy,
+    /// LeCun 1998, eq. 9, the discriminative MAP criterion on RBF distances: y_label + ln(e⁻ʲ + Σᵢ e^(−yᵢ)).
+    Map {
+        /// The constant of the rubbish class that is always there; positive. (0.1 here; the paper gives no figure.)
+        j: f32,
+    },
+}
+
+/// How the page reads the output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readout {
+    /// Softmax of logits: the larger, the likelier.
+    Probabilities,
+    /// Distances: the smaller, the closer.
+    Distances,
+}
+
+impl Loss {
+    /// How the page reads the output.
+    pub fn readout(self) -> Readout {
+        match self {
+            Self::CrossEntropy => Readout::Probabilities,
+            Self::Map { .. } => Readout::Distances,
+        }
+    }
+
+    /// The class an output stands for: largest logit or smallest distance; of equals the first.
+    pub fn predict<T: Real>(self, output: &[T]) -> usize {
+        let better = |a: T, b: T| match self {
+            Self::CrossEntropy => a > b,
+            Self::Map { .. } => a < b,
+        };
+        let mut best = 0;
+        for (i, &y) in output.iter().enumerate() {
+            if better(y, output[best]) {
+                best = i;
+            }
+        }
+        best
+    }
+
+    /// Probability of each class, in place: softmax of the logits, or of the negated distances (with the rubbish class' share left out).
+    pub fn probabilities<T: Real>(self, output: &mut [T]) {
+        match self {
+            Self::CrossEntropy => softmax(output),
+            Self::Map { j } => {
+                let mut all: Vec<T> = output.iter().map(|&y| -y).chain([T::from_f32(-j)]).collect();
+                softmax(&mut all);
+                output.copy_from_slice(&all[..output.len()]);
+            }
+        }
+    }
+
+    /// Loss of one image, and its gradient with respect to the output times `scale` written to `grad`.
+    pub fn image<T: Real>(self, output: &[T], label: usize, scale: T, grad: &mut [T]) -> T {
+        grad.copy_from_slice(output);
+        match self {
+            Self::CrossEntropy => {
+                let loss = log_sum_exp(output) - output[label];
+                softmax(grad);
+                grad[label] -= T::ONE;
+                grad.iter_mut().for_each(|g| *g *= scale);
+                loss
+            }
+            Self::Map { j } => {
+                // ln(e^-j + Σ e^-y), shifted by its largest exponent so that distances of hundreds do not vanish
+                let top = output.iter().fold(T::from_f32(-j), |top, &y| if -y > top { -y } else { top });
+                let total: T = output.iter().map(|&y| (-y - top).exp()).sum::<T>() + (T::from_f32(-j) - top).exp();
+                for (g, &y) in grad.iter_mut().zip(output) {
+                    *g = -(-y - top).exp() * scale * (T::ONE / total);
+                }
+                grad[label] += scale;
+                output[label] + top + total.ln()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        for loss in [Loss::CrossEntropy, Loss::Map { j: 0.1 }] {
+            let y = [0.3, 2.0, -0.7, 1.1f64];
+            let (mut grad, mut unused) = ([0.0; 4], [0.0; 4]);
+            loss.image(&y, 2, 1.0, &mut grad);
+            for i in 0..4 {
+                let shifted = |d: f64, unused: &mut [f64]| {
+                    let mut y = y;
+                    y[i] += d;
+                    loss.image(&y, 2, 1.0, unused)
+                };
+                let numeric = (shifted(1e-6, &mut unused) - shifted(-1e-6, &mut unused)) / 2e-6;
+                assert!((numeric - grad[i]).abs() < 1e-8, "{loss:?} {i}: {numeric} {}", grad[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn large_distances_stay_finite() {
+        let mut grad = [0.0f32; 2];
+        assert!(Loss::Map { j: 0.1 }.image(&[900.0, 1200.0], 1, 1.0, &mut grad).is_finite());
+        assert!(grad.iter().all(|g| g.is_finite()));
+    }
+}

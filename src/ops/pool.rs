@@ -1,0 +1,202 @@
+//! Max and average pooling: any kernel, stride (overlapping too), padding, ceil mode.
+
+use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, Window, one};
+use crate::linalg::Real;
+use crate::tensor::Shape;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The largest value of each window. Padding never wins; of equals the first (row-major) does, as in PyTorch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MaxPool2d(pub Window);
+
+/// The mean of each window, padding counted as zeros (PyTorch's `count_include_pad`), what ceil mode adds beyond it not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AvgPool2d(pub Window);
+
+/// The part of a window on one axis that lies inside the input, and its extent with padding (the average's divisor).
+fn taps(window: &Window, axis: usize, out: usize, size: usize) -> (Range<usize>, usize) {
+    let start = out * window.stride[axis]; // in padded coordinates
+    let end = start + window.kernel[axis];
+    let pad = window.padding[axis];
+    let inside = start.saturating_sub(pad)..end.saturating_sub(pad).min(size);
+    (inside, end.min(size + 2 * pad) - start)
+}
+
+/// Output shape; pooling windows must start inside the input, so padding is at most half the kernel.
+fn pooled(window: &Window, inputs: &[Shape]) -> Result<Shape, Mismatch> {
+    let input = one(inputs)?;
+    if (0..2).any(|axis| window.padding[axis] * 2 > window.kernel[axis] || window.dilation[axis] != 1) {
+        return Err(Mismatch::new("padding of at most half the kernel, no dilation", inputs));
+    }
+    let [h, w] = window.output(input)?;
+    Ok(Shape::new(input.c, h, w))
+}
+
+impl Layer for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "MaxPool2d"
+    }
+    fn kind(&self) -> Kind {
+        Kind::Pooling
+    }
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        self.0.settings(self.0.kernel)
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, Mismatch> {
+        pooled(&self.0, inputs)
+    }
+    fn params(&self, _: &[Shape]) -> Vec<Param> {
+        Vec::new()
+    }
+    fn macs(&self, _: &[Shape], _: Shape) -> u64 {
+        0
+    }
+    fn reach(&self, _: Shape) -> Reach {
+        Reach::Window(self.0)
+    }
+    /// The winner of each window: its flat index in the input map. Exact in f32, since no map here has 2²⁴ pixels.
+    fn saved(&self, _: &[Shape], output: Shape) -> usize {
+        output.len()
+    }
+
+    fn forward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let (input, output) = (cx.inputs[0], cx.output);
+        let x = cx.input(0);
+        let saves = cx.saves();
+        let (y, winners) = cx.out.split_at_mut(1);
+        let mut o = 0;
+        for map in x.chunks_exact(input.map()) {
+            for oy in 0..output.h {
+                let (rows, _) = taps(&self.0, 0, oy, input.h);
+                for ox in 0..output.w {
+                    let (columns, _) = taps(&self.0, 1, ox, input.w);
+                    let mut best = rows.start * input.w + columns.start;
+                    for row in rows.clone() {
+                        for i in row * input.w + columns.start..row * input.w + columns.end {
+                            // NaN wins, so that it shows
+                            if map[i] > map[best] || !(map[i] >= map[i]) {
+                                best = i;
+                            }
+                        }
+                    }
+                    y[0][o] = map[best];
+                    if saves {
+                        winners[0][o] = T::from_f64(best as f64);
+                    }
+                    o += 1;
+                }
+            }
+        }
+        if let Some(activation) = cx.bind.activation {
+            activation.apply(&mut cx.out[0]);
+        }
+    }
+
+    fn backward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let Some(i) = cx.grad_input(0) else { return };
+        let (input, output) = (cx.inputs[0], cx.output);
+        let (winners, upstream) = (cx.saved(), cx.grad_output());
+        let grad = &mut cx.out[i];
+        grad.fill(T::ZERO);
+        let maps = winners.chunks_exact(output.map()).zip(upstream.chunks_exact(output.map()));
+        for (dx, (winners, dy)) in grad.chunks_exact_mut(input.map()).zip(maps) {
+            for (&winner, &dy) in winners.iter().zip(dy) {
+                dx[winner.to_f64() as usize] += dy;
+            }
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        vec![
+            Case::new("2×2", Self(Window::square(2).stride(2)), &[Shape::new(3, 6, 8)], 2),
+            Case::new("2×2, a row and column left over", Self(Window::square(2).stride(2)), &[Shape::new(2, 5, 7)], 2),
+            Case::new("overlapping 3×3/2", Self(Window::square(3).stride(2)), &[Shape::new(3, 9, 7)], 2),
+            Case::new("3×3/2 padded", Self(Window::square(3).stride(2).padding(1)), &[Shape::new(2, 8, 7)], 2),
+            Case::new("3×3/1 padded", Self(Window::square(3).padding(1)), &[Shape::new(2, 5, 6)], 2),
+            Case::new("ceil mode", Self(Window::square(3).stride(2).ceil_mode()), &[Shape::new(2, 8, 6)], 2),
+        ]
+    }
+}
+
+impl Layer for AvgPool2d {
+    fn name(&self) -> &'static str {
+        "AvgPool2d"
+    }
+    fn kind(&self) -> Kind {
+        Kind::Pooling
+    }
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        self.0.settings(self.0.kernel)
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, Mismatch> {
+        pooled(&self.0, inputs)
+    }
+    fn params(&self, _: &[Shape]) -> Vec<Param> {
+        Vec::new()
+    }
+    fn macs(&self, _: &[Shape], _: Shape) -> u64 {
+        0
+    }
+    fn reach(&self, _: Shape) -> Reach {
+        Reach::Window(self.0)
+    }
+    fn saved(&self, _: &[Shape], _: Shape) -> usize {
+        0
+    }
+
+    fn forward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let (input, output) = (cx.inputs[0], cx.output);
+        let x = cx.input(0);
+        let y = &mut cx.out[0];
+        for (map, y) in x.chunks_exact(input.map()).zip(y.chunks_exact_mut(output.map())) {
+            for (oy, y) in y.chunks_exact_mut(output.w).enumerate() {
+                let (rows, height) = taps(&self.0, 0, oy, input.h);
+                for (ox, y) in y.iter_mut().enumerate() {
+                    let (columns, width) = taps(&self.0, 1, ox, input.w);
+                    let mut total = T::ZERO;
+                    for row in rows.clone() {
+                        for &v in &map[row * input.w..][columns.clone()] {
+                            total += v;
+                        }
+                    }
+                    *y = total * T::from_f64(1.0 / (height * width) as f64);
+                }
+            }
+        }
+        if let Some(activation) = cx.bind.activation {
+            activation.apply(&mut cx.out[0]);
+        }
+    }
+
+    fn backward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let Some(i) = cx.grad_input(0) else { return };
+        let (input, output) = (cx.inputs[0], cx.output);
+        let upstream = cx.grad_output();
+        let grad = &mut cx.out[i];
+        grad.fill(T::ZERO);
+        for (dx, dy) in grad.chunks_exact_mut(input.map()).zip(upstream.chunks_exact(output.map())) {
+            for (oy, dy) in dy.chunks_exact(output.w).enumerate() {
+                let (rows, height) = taps(&self.0, 0, oy, input.h);
+                for (ox, &dy) in dy.iter().enumerate() {
+                    let (columns, width) = taps(&self.0, 1, ox, input.w);
+                    let share = dy * T::from_f64(1.0 / (height * width) as f64);
+                    for row in rows.clone() {
+                        for v in &mut dx[row * input.w..][columns.clone()] {
+                            *v += share;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        vec![
+            Case::new("2×2", Self(Window::square(2).stride(2)), &[Shape::new(3, 6, 8)], 2),
+            Case::new("overlapping 5×5/3", Self(Window::square(5).stride(3)), &[Shape::new(2, 11, 8)], 2),
+            Case::new("3×3/2 padded", Self(Window::square(3).stride(2).padding(1)), &[Shape::new(2, 8, 7)], 2),
+            Case::new("ceil mode", Self(Window::square(3).stride(2).ceil_mode()), &[Shape::new(2, 8, 6)], 2),
+        ]
+    }
+}

@@ -1,0 +1,125 @@
+//! LeNet-5's trainable subsampling (LeCun 1998, §II.B): the sum of a 2×2 window, times a coefficient, plus a bias, a pair per map.
+
+use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, Role, Window, one};
+use crate::linalg::{Real, sum};
+use crate::tensor::Shape;
+use serde::{Deserialize, Serialize};
+
+/// y = coefficient[c]·Σ window + bias[c]; windows do not overlap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Subsample {
+    /// Side of the window and stride; 2 in LeNet-5.
+    pub size: usize,
+}
+
+impl Subsample {
+    fn window(self) -> Window {
+        Window::square(self.size).stride(self.size)
+    }
+
+    /// Calls `f(output index, window sum)` for every window of the batch.
+    fn each_sum<T: Real>(self, x: &[T], input: Shape, output: Shape, mut f: impl FnMut(usize, T)) {
+        let mut o = 0;
+        for map in x.chunks_exact(input.map()) {
+            for oy in 0..output.h {
+                for ox in 0..output.w {
+                    let mut total = T::ZERO;
+                    for row in oy * self.size..(oy + 1) * self.size {
+                        for &v in &map[row * input.w + ox * self.size..][..self.size] {
+                            total += v;
+                        }
+                    }
+                    f(o, total);
+                    o += 1;
+                }
+            }
+        }
+    }
+}
+
+impl Layer for Subsample {
+    fn name(&self) -> &'static str {
+        "Subsample"
+    }
+    fn kind(&self) -> Kind {
+        Kind::Pooling
+    }
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("kernel_size", self.size.to_string()), ("trainable", "True".into())]
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, Mismatch> {
+        let input = one(inputs)?;
+        let [h, w] = self.window().output(input)?;
+        Ok(Shape::new(input.c, h, w))
+    }
+    fn params(&self, inputs: &[Shape]) -> Vec<Param> {
+        let (shape, fan_in) = (vec![inputs[0].c], self.size * self.size);
+        // The coefficient starts at 1/fan_in: the window's mean, which is what the layer learns to bend.
+        let factor = Role::Factor(1.0 / fan_in as f32);
+        vec![
+            Param { name: "coefficient", shape: shape.clone(), role: factor, table: None },
+            Param { name: "bias", shape, role: Role::Bias { fan_in }, table: None },
+        ]
+    }
+    fn macs(&self, _: &[Shape], _: Shape) -> u64 {
+        0
+    }
+    fn reach(&self, _: Shape) -> Reach {
+        Reach::Window(self.window())
+    }
+    fn saved(&self, _: &[Shape], _: Shape) -> usize {
+        0
+    }
+
+    fn forward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let (input, output) = (cx.inputs[0], cx.output);
+        let (x, coefficient, bias) = (cx.input(0), cx.param(0), cx.param(1));
+        let y = &mut cx.out[0];
+        self.each_sum(x, input, output, |o, total| {
+            let c = o / output.map() % output.c;
+            y[o] = coefficient[c] * total + bias[c];
+        });
+        if let Some(activation) = cx.bind.activation {
+            activation.apply(y);
+        }
+    }
+
+    fn backward<T: Real>(&self, cx: &mut Pass<'_, T>) {
+        let (input, output) = (cx.inputs[0], cx.output);
+        let (x, coefficient, upstream) = (cx.input(0), cx.param(0), cx.grad_output());
+        if let Some(i) = cx.grad_param(0) {
+            let grad = &mut cx.out[i];
+            grad.fill(T::ZERO);
+            self.each_sum(x, input, output, |o, total| grad[o / output.map() % output.c] += upstream[o] * total);
+        }
+        if let Some(i) = cx.grad_param(1) {
+            let grad = &mut cx.out[i];
+            grad.fill(T::ZERO);
+            for (o, dy) in upstream.chunks_exact(output.map()).enumerate() {
+                grad[o % output.c] += sum(dy);
+            }
+        }
+        if let Some(i) = cx.grad_input(0) {
+            let grad = &mut cx.out[i];
+            grad.fill(T::ZERO); // rows and columns that no window covers
+            let maps = grad.chunks_exact_mut(input.map()).zip(upstream.chunks_exact(output.map()));
+            for (o, (dx, dy)) in maps.enumerate() {
+                for (oy, dy) in dy.chunks_exact(output.w).enumerate() {
+                    for row in oy * self.size..(oy + 1) * self.size {
+                        for (dx, &dy) in dx[row * input.w..].chunks_mut(self.size).zip(dy) {
+                            dx.fill(dy * coefficient[o % output.c]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        vec![
+            Case::new("2×2", Self { size: 2 }, &[Shape::new(3, 6, 8)], 2),
+            Case::new("a row and column left over", Self { size: 2 }, &[Shape::new(2, 5, 7)], 3),
+            Case::new("3×3", Self { size: 3 }, &[Shape::new(2, 7, 6)], 2),
+        ]
+    }
+}
