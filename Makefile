@@ -32,7 +32,7 @@ test: setup-test  ## everything CI runs, cheap checks first, the tests of the pa
 	$(STAGE) 'page' trunk build $(TRUNK_FLAGS)
 	$(STAGE) 'page tests' node --test --test-concurrency=1 tests/e2e/*.test.mjs
 
-browser-test: build setup-test  ## only the tests of the page; one file: make browser-test FILE=tests/e2e/smoke.test.mjs
+browser-test: build setup-test  ## only the tests of the page; FILE=tests/e2e/x.test.mjs for one file
 	node --test --test-concurrency=1 $(or $(FILE),tests/e2e/*.test.mjs)
 
 sizes: build  ## bytes that a visitor fetches until the first prediction

@@ -33,15 +33,15 @@ replace('index.html', './engine_loader.js', `./engine-${hash}_loader.js`);
 for (const tail of ['.js', '_bg.wasm', '_loader.js']) fs.renameSync(at(`engine${tail}`), at(`engine-${hash}${tail}`));
 
 // MNIST is 11 MB: kept for offline use only once somebody has trained with it.
-const onUse = {};
+const onUse = [];
 const files = [];
 for (const entry of fs.readdirSync(staging, { recursive: true, withFileTypes: true })) {
   if (!entry.isFile()) continue;
   const name = path.relative(staging, path.join(entry.parentPath ?? entry.path, entry.name)).split(path.sep).join('/');
-  if (name.startsWith('data/')) onUse[name] = digest(fs.readFileSync(at(name)));
+  if (name.startsWith('data/')) onUse.push(name);
   else files.push(name);
 }
 files.sort();
 const version = digest(...files.map((name) => `${name} ${digest(fs.readFileSync(at(name)))}\n`));
 fs.copyFileSync(path.join(source, 'www', 'sw.js'), at('sw.js'));
-replace('sw.js', "{ version: '', files: [], onUse: {} }", JSON.stringify({ version, files, onUse }));
+replace('sw.js', "{ version: '', files: [], onUse: [] }", JSON.stringify({ version, files, onUse }));

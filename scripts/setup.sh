@@ -70,7 +70,8 @@ test() {
     local packages=()
     rustup component list --installed | grep -q '^clippy' || rustup component add clippy
     rustup component list --installed | grep -q '^rustfmt' || rustup component add rustfmt
-    browser || packages+=(chromium)
+    # Chromium alone does not draw: its software rendering goes through Mesa.
+    browser || packages+=(chromium libegl1 libgl1-mesa-dri)
     have Xvfb || packages+=(xvfb)
     # Headless machines have no Korean font, and the screenshots are looked at by people.
     [ -z "$(find /usr/share/fonts -iname '*CJK*' -print -quit 2>/dev/null)" ] && packages+=(fonts-noto-cjk)

@@ -2,8 +2,8 @@
 //
 // One cache per build, filled whole or not at all, so an offline page never mixes two builds. Names that carry a hash never change
 // and are answered from the cache; all others are asked of the server first, so a new build shows at the next load, while
-// developing too. The large data (folders in `onUse`) is kept only once it has been used.
-const build = { version: '', files: [], onUse: {} };
+// developing too. Large data (`onUse`) is kept only once it has been used.
+const build = { version: '', files: [], onUse: [] };
 
 const CACHE = `receptive-${build.version}`;
 const DATA = 'receptive-data';
@@ -35,8 +35,7 @@ self.addEventListener('activate', (event) => {
     }
     const data = await caches.open(DATA);
     for (const request of await data.keys()) {
-      const digest = new URL(request.url).search.slice(1);
-      if (build.onUse[relative(request.url)] !== digest) await data.delete(request);
+      if (!build.onUse.includes(relative(request.url))) await data.delete(request);
     }
     await self.clients.claim();
   })());
@@ -46,35 +45,33 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   const name = relative(request.url);
   if (request.method !== 'GET' || name === null || request.headers.has('range')) return;
-  if (name in build.onUse) event.respondWith(data(event, name));
-  else if (HASHED.test(name)) event.respondWith(immutable(request));
-  else event.respondWith(current(request, name));
+  event.respondWith(HASHED.test(name) ? unchanging(request) : current(event, name));
 });
 
 // From the cache; from the server if another build wants it.
-async function immutable(request) {
+async function unchanging(request) {
   return (await caches.match(request.url)) ?? fetch(request);
 }
 
 // From the server; from the cache when there is no server.
-async function current(request, name) {
-  const cached = await (await caches.open(CACHE)).match(new URL(name || 'index.html', scope).href);
-  if (!cached) return fetch(request);
-  try {
-    // A navigation's Request cannot be given new options, its address can.
-    return await fetch(request.url, { cache: 'no-cache', signal: AbortSignal.timeout(PATIENCE_MS) });
-  } catch {
-    return cached;
-  }
-}
-
-// Kept under its digest: the same data is fetched once, changed data anew.
-async function data(event, name) {
-  const cache = await caches.open(DATA);
-  const key = `${new URL(name, scope).href}?${build.onUse[name]}`;
+async function current(event, name) {
+  const onUse = build.onUse.includes(name);
+  const cache = await caches.open(onUse ? DATA : CACHE);
+  const key = new URL(name || 'index.html', scope).href;
   const cached = await cache.match(key);
-  if (cached) return cached;
-  const response = await fetch(event.request);
-  if (response.ok) event.waitUntil(cache.put(key, response.clone()));
-  return response;
+  if (!cached && !onUse) return fetch(event.request);
+  const hurry = new AbortController();
+  // The first answer must come soon, the rest of a large file may take its time.
+  const timer = cached && setTimeout(() => hurry.abort(), PATIENCE_MS);
+  try {
+    // By address: a navigation's request cannot be given other options. 'no-cache' asks whether the file has changed.
+    const response = await fetch(event.request.url, { cache: 'no-cache', signal: hurry.signal });
+    if (onUse && response.ok) event.waitUntil(cache.put(key, response.clone()));
+    return response;
+  } catch (error) {
+    if (cached) return cached;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
 }

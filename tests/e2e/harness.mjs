@@ -36,6 +36,7 @@ after(async () => {
 //   viewport       { width, height }, default 1280 × 800
 //   touch, dark, locale   as the names say; locale 'en-GB' by default
 //   serviceWorker  true: let it work; by default it is blocked so that each request is the page's own
+//   javaScript     false: switched off
 //   open           false: the body opens the page itself (go())
 //   allow          regular expressions of complaints that the scenario provokes
 //   timeout        in ms, default 60 000
@@ -43,7 +44,7 @@ after(async () => {
 export function scenario(name, options, body) {
   if (typeof options === 'function') [options, body] = [{}, options];
   const { gpu = true, lan = false, query = '', viewport = { width: 1280, height: 800 }, touch = false, dark = false, locale = 'en-GB' } = options;
-  const { serviceWorker = false, open = true, allow = [], timeout = 60_000 } = options;
+  const { serviceWorker = false, javaScript = true, open = true, allow = [], timeout = 60_000 } = options;
   test(name, { timeout }, async () => {
     const { browser } = await browserWith(gpu);
     assert.ok(fs.existsSync(path.join(DIST, 'index.html')), `no page in ${DIST}: run make build`);
@@ -51,7 +52,8 @@ export function scenario(name, options, body) {
     const origin = `http://${lan ? LAN : 'localhost'}:${server.port}`;
     const url = origin + server.base + query;
     const context = await browser.newContext({
-      viewport, locale, hasTouch: touch, colorScheme: dark ? 'dark' : 'light', serviceWorkers: serviceWorker ? 'allow' : 'block',
+      viewport, locale, hasTouch: touch, javaScriptEnabled: javaScript,
+      colorScheme: dark ? 'dark' : 'light', serviceWorkers: serviceWorker ? 'allow' : 'block',
     });
     try {
       const complaints = watch(context, origin);
