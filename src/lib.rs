@@ -13,3 +13,4 @@ pub mod ops;
 pub mod plan;
 pub mod rng;
 pub mod tensor;
+pub mod weights;
