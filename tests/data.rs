@@ -186,3 +186,50 @@ fn preparation_gives_back_every_test_digit_unchanged() {
     }
     assert!(small <= 5, "{exact} unchanged, {small} not");
 }
+
+/// A recorded drawing of `tests/digits.json`, which the browser tests replay on the pad of 280×280.
+#[derive(serde::Deserialize)]
+struct Drawing {
+    digit: u8,
+    strokes: Vec<Vec<(f32, f32)>>,
+}
+
+/// The class that most of the five nearest digits of MNIST's test set have (sum of squared differences).
+fn nearest_class(mnist: &Dataset, digit: &[u8]) -> u8 {
+    let distance = |other: &[u8]| -> i64 {
+        other.iter().zip(digit).map(|(&a, &b)| i64::from(i32::from(a) - i32::from(b)).pow(2)).sum()
+    };
+    let mut near: Vec<(i64, u8)> = (0..mnist.len()).map(|i| (distance(mnist.image(i)), mnist.labels()[i])).collect();
+    near.select_nth_unstable(4);
+    let votes = |class: u8| near[..5].iter().filter(|(_, c)| *c == class).count();
+    (0..10).max_by_key(|&class| votes(class)).unwrap()
+}
+
+/// Without any network: MNIST's own digits that look most like a recorded drawing are of its class, wherever and
+/// however large it is drawn, and with a thin or a thick pen.
+#[test]
+fn recorded_drawings_look_like_mnists_digits() {
+    let mnist = mnist_test();
+    let text = include_str!("digits.json");
+    let drawings: Vec<Drawing> = serde_json::from_str(text).unwrap();
+    assert_eq!(drawings.iter().map(|d| d.digit).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+    for Drawing { digit, strokes } in &drawings {
+        assert!(strokes.iter().flatten().all(|&(x, y)| (20.0..260.0).contains(&x) && (20.0..260.0).contains(&y)));
+        assert!(strokes.iter().map(Vec::len).sum::<usize>() >= 30);
+        // Factor about (140, 140), move, pen.
+        for (factor, (right, down), pen) in [
+            (1.0, (0.0, 0.0), 22.0),
+            (1.0, (0.0, 0.0), 32.0),
+            (1.3, (0.0, 0.0), 22.0),
+            (0.4, (-90.0, -85.0), 10.0),
+            (0.4, (85.0, 80.0), 16.0),
+        ] {
+            let place =
+                |&(x, y): &(f32, f32)| (140.0 + (x - 140.0) * factor + right, 140.0 + (y - 140.0) * factor + down);
+            let strokes: Vec<Vec<_>> = strokes.iter().map(|s| s.iter().map(place).collect()).collect();
+            let prepared = digits::prepare(&digits::render(&strokes, pen, 280), 280, 280, true).unwrap();
+            let class = nearest_class(&mnist, &prepared);
+            assert_eq!(class, *digit, "factor {factor}, moved ({right}, {down}), pen {pen}");
+        }
+    }
+}
