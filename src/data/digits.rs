@@ -2,7 +2,7 @@
 //!
 //! Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", 1998, §III-A:
 //! “the images were size normalized to fit in a 20x20 pixel box while preserving their aspect ratio. The resulting images contain
-//! grey levels as result of the anti-aliasing […]. [They] were centered in a 28x28 image by computing the center of mass of the
+//! grey levels as result of the anti-aliasing (…). (They) were centered in a 28x28 image by computing the center of mass of the
 //! pixels, and translating the image so as to position this point at the center”.
 
 /// Rows and columns of a digit.
