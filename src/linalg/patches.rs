@@ -1,6 +1,10 @@
 //! The patches of an image as the columns of a matrix, and back. It must not know what multiplies them.
 
-use super::Real;
+use super::kernel::{Operand, Product, product};
+use super::{Mat, Real, Scratch, gemm};
+
+/// Elements of the matrix of patches that [`Patches::backward_image`] works on at a time: they should stay in a second-level cache.
+const BLOCK: usize = 1 << 16;
 
 /// How a window walks over an image of `channels`×`height`×`width`.
 ///
@@ -120,5 +124,127 @@ impl Patches {
                 }
             }
         });
+    }
+
+    /// Columns `from..from + out.len()` of row `row` of the matrix of patches.
+    #[inline(always)]
+    pub(super) fn row<T: Real>(&self, image: &[T], row: usize, from: usize, out: &mut [T]) {
+        let [height, width] = self.size;
+        let [kh, kw] = self.kernel;
+        let (channel, ky, kx) = (row / (kh * kw), row / kw % kh, row % kw);
+        let (top, bottom) = self.inside(0, ky);
+        let (left, right) = self.inside(1, kx);
+        let (columns, stride) = (self.output[1], self.stride[1]);
+        let (mut oy, mut ox, mut rest) = (from / columns, from % columns, out);
+        while !rest.is_empty() {
+            let (run, tail) = rest.split_at_mut((columns - ox).min(rest.len()));
+            let (start, end) = (left.clamp(ox, ox + run.len()), right.clamp(ox, ox + run.len()));
+            if oy < top || oy >= bottom || start >= end {
+                run.fill(T::ZERO);
+            } else {
+                let y = oy * self.stride[0] + ky * self.dilation[0] - self.padding[0];
+                let x = start * stride + kx * self.dilation[1] - self.padding[1];
+                let pixels = &image[(channel * height + y) * width + x..];
+                run[..start - ox].fill(T::ZERO);
+                run[end - ox..].fill(T::ZERO);
+                let run = &mut run[start - ox..end - ox];
+                if stride == 1 {
+                    run.copy_from_slice(&pixels[..run.len()]);
+                } else {
+                    for (o, &v) in run.iter_mut().zip(pixels.iter().step_by(stride)) {
+                        *o = v;
+                    }
+                }
+            }
+            (oy, ox, rest) = (oy + 1, 0, tail);
+        }
+    }
+
+    fn check<T>(&self, image: &[T]) {
+        assert!(image.len() >= self.pixels(), "{} elements cannot be {self:?}", image.len());
+    }
+
+    /// A convolution's output, `maps`×[`columns`](Patches::columns) = weight (`maps`×[`rows`](Patches::rows)) · matrix of patches of `image`;
+    /// added to `out` if `accumulate`. The matrix is never written out: its panels are packed straight from the image.
+    pub fn forward<T: Real>(
+        &self,
+        maps: usize,
+        weight: &[T],
+        image: &[T],
+        out: &mut [T],
+        accumulate: bool,
+        scratch: &mut Scratch<T>,
+    ) {
+        self.check(image);
+        let (k, n) = (self.rows(), self.columns());
+        let weight = Mat::new(weight, k);
+        if self.is_identity() || n == 1 && self.is_whole() {
+            // One column: the image is it.
+            return gemm(maps, n, k, weight, Mat::new(image, n), out, n, accumulate, scratch);
+        }
+        weight.check("weight", maps, k);
+        let (a, b) = (Operand::Strided(weight), Operand::Patches(self, image));
+        product(Product { m: maps, n, k, a, b, ldc: n, transposed: false, accumulate }, out, scratch);
+    }
+
+    /// The gradient of a convolution's weight, `maps`×[`rows`](Patches::rows) = upstream (`maps`×[`columns`](Patches::columns)) · (matrix of patches
+    /// of `image`)ᵀ; added to `out` if `accumulate` (second and later images of a batch).
+    pub fn backward_weight<T: Real>(
+        &self,
+        maps: usize,
+        upstream: &[T],
+        image: &[T],
+        out: &mut [T],
+        accumulate: bool,
+        scratch: &mut Scratch<T>,
+    ) {
+        self.check(image);
+        let (k, n) = (self.rows(), self.columns());
+        let upstream = Mat::new(upstream, n);
+        if self.is_identity() || n == 1 && self.is_whole() {
+            return gemm(maps, k, n, upstream, Mat::new(image, n).t(), out, k, accumulate, scratch);
+        }
+        upstream.check("upstream", maps, n);
+        let (a, b) = (Operand::Patches(self, image), Operand::Strided(upstream.t()));
+        product(Product { m: k, n: maps, k: n, a, b, ldc: k, transposed: true, accumulate }, out, scratch);
+    }
+
+    /// The gradient of a convolution's input, an image: weightᵀ · upstream (`maps`×[`columns`](Patches::columns)), every element added to the pixel
+    /// that it was taken from; and to what is in `out` if `accumulate`.
+    pub fn backward_image<T: Real>(
+        &self,
+        maps: usize,
+        weight: &[T],
+        upstream: &[T],
+        out: &mut [T],
+        accumulate: bool,
+        scratch: &mut Scratch<T>,
+    ) {
+        let (k, n) = (self.rows(), self.columns());
+        let (weight, upstream) = (Mat::new(weight, k).t(), Mat::new(upstream, n));
+        if self.is_identity() || n == 1 && self.is_whole() {
+            return gemm(k, n, maps, weight, upstream, out, n, accumulate, scratch);
+        }
+        self.check(out);
+        weight.check("weight", k, maps);
+        let window = self.kernel[0] * self.kernel[1];
+        let channels = (BLOCK / (window * n).max(1)).clamp(1, self.channels);
+        let (matrix, scratch) = scratch.split(channels * window * n);
+        let out = &mut out[..self.pixels()];
+        if !accumulate {
+            out.fill(T::ZERO);
+        }
+        // A few channels at a time: the product is added to its pixels while it is still in the cache.
+        for (c, out) in out.chunks_mut(channels * self.size[0] * self.size[1]).enumerate() {
+            let part = Self { channels: channels.min(self.channels - c * channels), ..*self };
+            let weight = Mat { data: &weight.data[c * channels * window..], ..weight };
+            gemm(part.rows(), n, maps, weight, upstream, matrix, n, false, scratch);
+            part.col2im(matrix, n, out);
+        }
+    }
+
+    /// Whether the only window is the whole image.
+    fn is_whole(&self) -> bool {
+        self.kernel == self.size && self.padding == [0, 0] && self.dilation == [1, 1]
     }
 }

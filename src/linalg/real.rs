@@ -50,6 +50,8 @@ pub trait Real:
     fn sqrt(self) -> Self;
     /// This to a real power.
     fn powf(self, exponent: Self) -> Self;
+    /// `self · a + b`, rounded once. A function call where the processor has no such instruction.
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
     /// The larger; the number if one is NaN.
@@ -106,6 +108,10 @@ macro_rules! real {
             #[inline(always)]
             fn powf(self, exponent: Self) -> Self {
                 <$t>::powf(self, exponent)
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                <$t>::mul_add(self, a, b)
             }
             #[inline(always)]
             fn abs(self) -> Self {
