@@ -3,53 +3,58 @@
 //! Lengths that have to agree are asserted: a mismatch is a bug of the caller, never a quiet truncation.
 
 use super::Real;
+use super::simd::widest;
 
 /// Independent partial sums in a reduction: enough for two vectors of four (wasm) or one of eight (AVX).
 const LANES: usize = 8;
 
 #[inline(always)]
 fn map_slice<T: Real>(x: &mut [T], f: impl Fn(T) -> T) {
-    for v in x {
-        *v = f(*v);
-    }
+    widest(|| {
+        for v in x {
+            *v = f(*v);
+        }
+    });
 }
 
 #[inline(always)]
 fn map_into<T: Real>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) {
     assert_eq!(x.len(), y.len(), "a map needs as many outputs as inputs");
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y = f(x);
-    }
+    widest(|| {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = f(x);
+        }
+    });
 }
 
 /// `x = tanh(x)`.
 pub fn tanh_slice<T: Real>(x: &mut [T]) {
-    map_slice(x, T::tanh);
+    map_slice(x, |v| v.tanh());
 }
 
 /// `y = tanh(x)`.
 pub fn tanh_into<T: Real>(x: &[T], y: &mut [T]) {
-    map_into(x, y, T::tanh);
+    map_into(x, y, |v| v.tanh());
 }
 
 /// `x = 1 / (1 + e^-x)`.
 pub fn sigmoid_slice<T: Real>(x: &mut [T]) {
-    map_slice(x, T::sigmoid);
+    map_slice(x, |v| v.sigmoid());
 }
 
 /// `y = 1 / (1 + e^-x)`.
 pub fn sigmoid_into<T: Real>(x: &[T], y: &mut [T]) {
-    map_into(x, y, T::sigmoid);
+    map_into(x, y, |v| v.sigmoid());
 }
 
 /// `x = e^x`.
 pub fn exp_slice<T: Real>(x: &mut [T]) {
-    map_slice(x, T::exp);
+    map_slice(x, |v| v.exp());
 }
 
 /// `y = e^x`.
 pub fn exp_into<T: Real>(x: &[T], y: &mut [T]) {
-    map_into(x, y, T::exp);
+    map_into(x, y, |v| v.exp());
 }
 
 /// NaN stays NaN: a diverged training must show, not hide behind a ReLU.
@@ -71,17 +76,21 @@ pub fn relu_into<T: Real>(x: &[T], y: &mut [T]) {
 /// `y += a·x`.
 pub fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len(), "axpy needs slices of one length");
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += a * x;
-    }
+    widest(|| {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += a * x;
+        }
+    });
 }
 
 /// `y += x`.
 pub fn add_into<T: Real>(x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len(), "add_into needs slices of one length");
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += x;
-    }
+    widest(|| {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += x;
+        }
+    });
 }
 
 /// `x *= a`.
@@ -172,5 +181,94 @@ pub fn sgd<T: Real>(weight: &mut [T], velocity: &mut [T], gradient: &[T], rule: 
     for ((w, v), &g) in weight.iter_mut().zip(velocity).zip(gradient) {
         *v = rule.momentum * *v + (g + rule.weight_decay * *w);
         *w -= rule.lr * *v;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 37 values that are no multiple of any vector, small integers so that sums are exact.
+    fn values(seed: usize) -> Vec<f32> {
+        (0..37).map(|i| ((i + seed) * 7919 % 13) as f32 - 6.0).collect()
+    }
+
+    fn close(got: &[f32], want: impl Iterator<Item = f64>) {
+        for (i, (&got, want)) in got.iter().zip(want).enumerate() {
+            assert!((f64::from(got) - want).abs() <= 3e-7 * want.abs().max(1.0), "{i}: {got} for {want}");
+        }
+    }
+
+    #[test]
+    fn maps_do_what_they_are_called() {
+        let x = values(1);
+        let exact = || x.iter().map(|&v| f64::from(v));
+        type Map = (fn(&mut [f32]), fn(&[f32], &mut [f32]), fn(f64) -> f64);
+        let cases: [Map; 4] = [
+            (tanh_slice, tanh_into, f64::tanh),
+            (sigmoid_slice, sigmoid_into, |x| 1.0 / (1.0 + (-x).exp())),
+            (exp_slice, exp_into, f64::exp),
+            (relu_slice, relu_into, |x| x.max(0.0)),
+        ];
+        for (slice, into, f) in cases {
+            let (mut here, mut there) = (x.clone(), vec![9.0; x.len()]);
+            slice(&mut here);
+            into(&x, &mut there);
+            assert_eq!(here, there);
+            close(&here, exact().map(f));
+        }
+        let mut nan = [f32::NAN, -1.0];
+        relu_slice(&mut nan);
+        assert!(nan[0].is_nan() && nan[1] == 0.0);
+    }
+
+    #[test]
+    fn sums_are_exact_on_integers() {
+        for len in [0, 1, 7, 8, 9, 37] {
+            let (x, y) = (&values(1)[..len], &values(4)[..len]);
+            assert_eq!(dot(x, y), x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>());
+            assert_eq!(sum(x), x.iter().sum::<f32>());
+            assert_eq!(sum_sq(x), x.iter().map(|x| x * x).sum::<f32>());
+            assert_eq!(max(x), x.iter().copied().fold(f32::MIN, f32::max));
+            let mut z = y.to_vec();
+            axpy(3.0, x, &mut z);
+            add_into(x, &mut z);
+            scale(0.5, &mut z);
+            assert!(z.iter().zip(x).zip(y).all(|((&z, x), y)| z == (y + 4.0 * x) * 0.5));
+        }
+    }
+
+    #[test]
+    fn softmax_and_log_sum_exp_do_not_overflow() {
+        for shift in [0.0, 1e4, -1e4] {
+            let mut row: Vec<f32> = values(2).iter().map(|v| v + shift).collect();
+            let total: f64 = values(2).iter().map(|&v| f64::from(v).exp()).sum();
+            assert!((f64::from(log_sum_exp(&row)) - (total.ln() + f64::from(shift))).abs() < 1e-3);
+            softmax(&mut row);
+            close(&row, values(2).iter().map(|&v| f64::from(v).exp() / total));
+        }
+        assert!(log_sum_exp(&[0.0, f32::NAN]).is_nan());
+        let mut row = [0.0, f32::NAN];
+        softmax(&mut row);
+        assert!(row.iter().all(|v| v.is_nan()), "NaN shows");
+    }
+
+    /// Three steps of `torch.optim.SGD([w], lr=0.5, momentum=0.5, weight_decay=0.25)` on w = 1 with gradients 1, 2, -1, by hand from its documentation.
+    #[test]
+    fn sgd_is_pytorchs() {
+        let rule = Sgd { lr: 0.5, momentum: 0.5, weight_decay: 0.25 };
+        let (mut w, mut v) = ([1.0f32], [0.0]);
+        let mut seen = Vec::new();
+        for g in [1.0, 2.0, -1.0] {
+            sgd(&mut w, &mut v, &[g], rule);
+            seen.push((v[0], w[0]));
+        }
+        assert_eq!(seen, [(1.25, 0.375), (2.71875, -0.984_375), (0.113_281_25, -1.041_015_6)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "one length")]
+    fn lengths_must_agree() {
+        axpy(1.0f32, &[1.0], &mut [1.0, 2.0]);
     }
 }

@@ -248,3 +248,79 @@ impl Patches {
         self.kernel == self.size && self.padding == [0, 0] && self.dilation == [1, 1]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Patches> {
+        let mut out = Vec::new();
+        for (size, kernel, stride, padding, dilation) in [
+            ([5, 4], [1, 1], [1, 1], [0, 0], [1, 1]),
+            ([6, 7], [3, 2], [1, 1], [1, 0], [1, 1]),
+            ([6, 7], [3, 3], [2, 3], [1, 2], [1, 1]),
+            ([9, 8], [3, 2], [1, 2], [2, 1], [2, 3]),
+            ([4, 3], [4, 3], [1, 1], [0, 0], [1, 1]),
+            ([2, 3], [5, 5], [1, 1], [2, 2], [1, 1]),
+            ([3, 3], [1, 1], [2, 2], [0, 0], [1, 1]),
+            ([3, 4], [2, 2], [3, 3], [3, 3], [1, 1]),
+        ] {
+            let axis = |i: usize| (size[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) / stride[i] + 1;
+            out.push(Patches { channels: 3, size, kernel, stride, padding, dilation, output: [axis(0), axis(1)] });
+        }
+        // More output than the padding on the other side allows for: zeros.
+        out.push(Patches { output: [7, 6], ..out[2] });
+        out
+    }
+
+    /// The definition: which pixel element (row, column) shows.
+    fn pixel(p: &Patches, row: usize, column: usize) -> Option<usize> {
+        let (c, ky, kx) = (row / (p.kernel[0] * p.kernel[1]), row / p.kernel[1] % p.kernel[0], row % p.kernel[1]);
+        let (oy, ox) = (column / p.output[1], column % p.output[1]);
+        let y = (oy * p.stride[0] + ky * p.dilation[0]).checked_sub(p.padding[0]).filter(|&y| y < p.size[0])?;
+        let x = (ox * p.stride[1] + kx * p.dilation[1]).checked_sub(p.padding[1]).filter(|&x| x < p.size[1])?;
+        Some((c * p.size[0] + y) * p.size[1] + x)
+    }
+
+    #[test]
+    fn im2col_and_rows_show_the_right_pixels() {
+        for p in all() {
+            let image: Vec<f32> = (1..=p.pixels()).map(|v| v as f32).collect();
+            let (k, n) = (p.rows(), p.columns());
+            let ld = n + 2;
+            let mut matrix = vec![-1.0; k * ld];
+            p.im2col(&image, &mut matrix, ld);
+            for row in 0..k {
+                let want: Vec<f32> = (0..n).map(|column| pixel(&p, row, column).map_or(0.0, |at| image[at])).collect();
+                assert_eq!(matrix[row * ld..][..n], want, "{p:?} row {row}");
+                assert_eq!(matrix[row * ld + n..][..2], [-1.0; 2], "{p:?} row {row}: what lies between rows");
+                for from in 0..n {
+                    for to in from..=n {
+                        let mut out = vec![-1.0; to - from];
+                        p.row(&image, row, from, &mut out);
+                        assert_eq!(out, want[from..to], "{p:?} row {row} columns {from}..{to}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn col2im_is_the_transpose() {
+        for p in all() {
+            let (k, n) = (p.rows(), p.columns());
+            let matrix: Vec<f64> = (0..k * n).map(|v| (v % 17) as f64).collect();
+            let mut got = vec![1.0; p.pixels()];
+            p.col2im(&matrix, n, &mut got);
+            let mut want = vec![1.0; p.pixels()];
+            for row in 0..k {
+                for column in 0..n {
+                    if let Some(at) = pixel(&p, row, column) {
+                        want[at] += matrix[row * n + column];
+                    }
+                }
+            }
+            assert_eq!(got, want, "{p:?}");
+        }
+    }
+}
