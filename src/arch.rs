@@ -1,5 +1,6 @@
 //! The networks: one file a family under `arch/`, one registry line a variant. Knows graphs; knows no plan, device or page.
 
+use crate::data::input::Normalisation;
 use crate::graph::{Graph, GraphError, NodeId, cost};
 use crate::ops::Loss;
 use crate::rng::Rng;
@@ -21,6 +22,8 @@ pub struct Architecture {
     pub loss: Loss,
     /// How weights start.
     pub init: Init,
+    /// How ink becomes an input.
+    pub normalisation: Normalisation,
     /// Where paper and common practice differ, in a sentence each, as message keys of the page.
     pub notes: &'static [&'static str],
 }
@@ -87,7 +90,16 @@ static UNNAMED: Variant = Variant {
 impl Architecture {
     /// A graph that is no paper's network: a test's, or the page's own stack of layers.
     pub fn unnamed(graph: Graph, output: NodeId, loss: Loss) -> Self {
-        Self { variant: &UNNAMED, graph, output, auxiliary: Vec::new(), loss, init: Init::He, notes: &[] }
+        Self {
+            variant: &UNNAMED,
+            graph,
+            output,
+            auxiliary: Vec::new(),
+            loss,
+            init: Init::He,
+            normalisation: Normalisation::MeanStd,
+            notes: &[],
+        }
     }
 
     /// The graph of one test case: its inputs, named `input0`…, and its op, named `op`.

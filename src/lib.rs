@@ -11,6 +11,7 @@ pub mod graph;
 pub mod linalg;
 pub mod ops;
 pub mod plan;
+pub mod protocol;
 pub mod rng;
 pub mod tensor;
 pub mod weights;

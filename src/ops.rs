@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 mod activation;
 mod conv2d;
+pub mod explain;
 mod flatten;
 mod input;
 mod linear;

@@ -2,6 +2,7 @@
 //! Figure 2), exactly; and what textbooks draw under that name today.
 
 use super::{Architecture, Init, Variant};
+use crate::data::input::Normalisation;
 use crate::graph::{Graph, GraphError};
 use crate::ops::{Activation, Conv2d, Flatten, Linear, Loss, MaxPool2d, Rbf, Subsample, Table, Window};
 use crate::tensor::Shape;
@@ -67,6 +68,7 @@ pub(super) fn original(variant: &'static Variant) -> Result<Architecture, GraphE
         auxiliary: Vec::new(),
         loss: Loss::Map { j: 0.1 },
         init: Init::Lecun,
+        normalisation: Normalisation::Lecun1998,
         notes: &["lenet5-macs", "lenet5-table", "lenet5-glyphs"],
     })
 }
@@ -103,6 +105,7 @@ pub(super) fn modern(variant: &'static Variant) -> Result<Architecture, GraphErr
         auxiliary: Vec::new(),
         loss: Loss::CrossEntropy,
         init: Init::He,
+        normalisation: Normalisation::MeanStd,
         notes: &["lenet5-modern"],
     })
 }

@@ -1,0 +1,491 @@
+//! What the page and the engine say to each other: commands in, events out, plain data. Knows neither side.
+//!
+//! On the wire each message is a JS array `[message, transferred…]`: the message by `serde-wasm-bindgen`, then what travels by
+//! transfer (canvases, byte buffers), in the order in which the message names them.
+
+use crate::data::distort::Distortion;
+use crate::graph::NodeId;
+use crate::ops::explain::Explanation;
+use crate::tensor::{Shape, Unit};
+use serde::{Deserialize, Serialize};
+
+/// Which executor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// WebGPU.
+    Gpu,
+    /// WebAssembly.
+    Cpu,
+}
+
+/// Numbers an opened network (or an input, or a request): answers to an older one are dropped.
+pub type Generation = u32;
+
+/// Where weights come from.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Weights {
+    /// Those that come with the page, trained by the project.
+    Shipped,
+    /// Random, from this seed.
+    Seed(u64),
+    /// A safetensors file of the user's: its name; the bytes are transferred.
+    File(String),
+}
+
+/// What is shown to the network.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Picture {
+    /// Nothing: no prediction.
+    Empty,
+    /// A drawing: polylines in a square pad of `size`, a pen of `pen` across; `centre`: MNIST's preparation, or the pad as it is.
+    Strokes {
+        /// Polylines (x, y).
+        strokes: Vec<Vec<(f32, f32)>>,
+        /// Side of the pad.
+        size: f32,
+        /// Width of the pen.
+        pen: f32,
+        /// Whether MNIST's bounding box and centre of mass are applied.
+        centre: bool,
+    },
+    /// One of the digits that come with the page (real test digits): its place among the samples.
+    Sample(usize),
+    /// A test digit of this class, the `nth` of those that come with the page.
+    SampleOf {
+        /// 0–9.
+        digit: u8,
+        /// Counts up; wraps.
+        nth: usize,
+    },
+    /// The network's own input, already normalised, c×h×w (scripts).
+    Raw(Vec<f32>),
+}
+
+/// A numbered tensor that can be painted or read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Source {
+    /// A node's value.
+    Value(NodeId),
+    /// A parameter, by its place in the graph.
+    Param(usize),
+}
+
+/// A rectangle of a canvas, in device pixels, filled with `rows`×`cols` elements from `offset` on.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PaintRect {
+    /// Which tensor.
+    pub source: Source,
+    /// First element.
+    pub offset: usize,
+    /// Rows of the picture.
+    pub rows: usize,
+    /// Columns of the picture.
+    pub cols: usize,
+    /// Left, top, width, height in device pixels.
+    pub at: [f32; 4],
+}
+
+/// What one colour scale spans.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// All maps of a layer: maps can be compared.
+    #[default]
+    Layer,
+    /// Each map its own: faint maps can be seen.
+    Map,
+}
+
+/// Colours: signed values run negative–zero–positive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Palette {
+    /// Orange–white–blue.
+    #[default]
+    Light,
+    /// Orange–black–blue, for dark pages.
+    Dark,
+}
+
+/// How training runs.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Images a step.
+    pub batch: usize,
+    /// Learning rate at the start.
+    pub lr: f32,
+    /// Factor on the learning rate after each epoch (1: constant).
+    pub decay: f32,
+    /// SGD's momentum.
+    pub momentum: f32,
+    /// L2 penalty.
+    pub weight_decay: f32,
+    /// Random distortions of the training digits.
+    pub distortion: Distortion,
+    /// Of shuffling and distortions.
+    pub seed: u64,
+}
+
+/// Page → engine.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// First of all: which engine the URL asks for (`None`: the engine chooses).
+    Start {
+        /// `?backend=`.
+        backend: Option<Backend>,
+    },
+    /// Switch the engine by hand; weights, input and training state go along.
+    UseBackend(Backend),
+    /// Open a variant.
+    Open {
+        /// Counts up with each opening.
+        generation: Generation,
+        /// Its name.
+        variant: String,
+        /// What it starts with.
+        weights: Weights,
+    },
+    /// A canvas (transferred, OffscreenCanvas) that the engine paints from now on.
+    Canvas {
+        /// The page's number for it.
+        canvas: u32,
+    },
+    /// What to paint on it, after every change of values, until the next such command.
+    Paint {
+        /// Which canvas.
+        canvas: u32,
+        /// Width and height in device pixels.
+        size: [u32; 2],
+        /// What is where.
+        rects: Vec<PaintRect>,
+        /// One scale for a layer, or one a map.
+        scale: Scale,
+        /// Colours.
+        palette: Palette,
+    },
+    /// Show this to the network.
+    Show {
+        /// Counts up with each picture.
+        generation: Generation,
+        /// What.
+        picture: Picture,
+    },
+    /// One unit's value.
+    Peek {
+        /// Counts up.
+        request: Generation,
+        /// Which tensor.
+        source: Source,
+        /// Flat index.
+        index: usize,
+    },
+    /// How a unit's value came about.
+    Explain {
+        /// Counts up.
+        request: Generation,
+        /// Whose.
+        node: NodeId,
+        /// Which.
+        unit: Unit,
+    },
+    /// A whole tensor (scripts; histogram).
+    Read {
+        /// Counts up.
+        request: Generation,
+        /// Which.
+        source: Source,
+    },
+    /// New settings for training; takes effect at the next step.
+    Configure(TrainConfig),
+    /// Fresh weights and a new run: from random, or from the shipped weights.
+    Reset(Weights),
+    /// Train until told to stop.
+    Play,
+    /// Stop after the running step.
+    Pause,
+    /// Train one step.
+    Step,
+    /// Classify all 10,000 test digits.
+    Test,
+    /// Stop a test or a download.
+    Cancel,
+    /// The weights as a safetensors file.
+    Save {
+        /// Counts up.
+        request: Generation,
+    },
+    /// Go on with the run that was saved before the page was closed.
+    Restore,
+    /// Train on the caller's data (scripts); images batch·steps×c×h×w or fewer (then they repeat), labels one a picture.
+    TrainOn {
+        /// Counts up.
+        request: Generation,
+        /// Normalised inputs.
+        images: Vec<f32>,
+        /// Class numbers.
+        labels: Vec<u32>,
+        /// Images a step.
+        batch: usize,
+        /// Steps.
+        steps: usize,
+        /// Learning rate.
+        lr: f32,
+        /// Momentum.
+        momentum: f32,
+        /// Weight decay.
+        weight_decay: f32,
+    },
+    /// Run every kernel case on the GPU against the CPU, on this very device.
+    SelfTest {
+        /// Counts up.
+        request: Generation,
+    },
+    /// Destroy the GPU device, as a driver crash would (tests).
+    LoseDevice,
+}
+
+/// Which engine runs, and why.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct EngineInfo {
+    /// Which.
+    pub backend: Backend,
+    /// The adapter's own name; empty without one.
+    pub adapter: String,
+    /// Why this one.
+    pub why: Why,
+    /// Whether the other one can be chosen.
+    pub gpu_available: bool,
+}
+
+/// Why an engine was chosen; the page has a sentence for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// A hardware adapter that passed the self-test.
+    Hardware,
+    /// Asked for, by hand or by URL.
+    Asked,
+    /// The browser has no WebGPU.
+    NoWebgpu,
+    /// The page came over plain HTTP from another machine, where browsers hide WebGPU.
+    Insecure,
+    /// WebGPU is there but no adapter.
+    NoAdapter,
+    /// The adapter is itself software: our own CPU engine is faster.
+    Software,
+    /// A kernel computed something else than the CPU.
+    SelfTestFailed,
+    /// The device was lost while it ran.
+    DeviceLost,
+}
+
+/// Where the weights in use come from.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Origin {
+    /// Random, untrained.
+    Random(u64),
+    /// With the page; the recipe's test error in percent, if the file says it.
+    Shipped(Option<f32>),
+    /// A user's file.
+    File(String),
+    /// Trained here for so many steps since the origin.
+    Trained(u64),
+}
+
+/// One training step, as recorded.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Counts from 1 in this run.
+    pub step: u64,
+    /// Mean loss of the batch.
+    pub loss: f32,
+    /// Share of the batch that was right.
+    pub accuracy: f32,
+}
+
+/// One parameter in one training step.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ParamStats {
+    /// Its place in the graph.
+    pub param: usize,
+    /// ‖gradient‖.
+    pub gradient: f32,
+    /// ‖weights‖ before the update.
+    pub weights: f32,
+    /// ‖update‖.
+    pub update: f32,
+}
+
+/// Why training stands still.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Halt {
+    /// The user stopped it.
+    Paused,
+    /// The loss is no longer a number.
+    NotANumber,
+    /// The loss is far above where it began.
+    Diverged,
+}
+
+/// A fault: the page's message for `key` with `args` put in, and the engine's own words for those who want them.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Fault {
+    /// The page's message.
+    pub key: String,
+    /// Named values of the message.
+    pub args: Vec<(String, String)>,
+    /// The error's own sentence (English).
+    pub detail: String,
+}
+
+/// Engine → page.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Event {
+    /// Which engine runs; after start, switch, or loss of the device.
+    Engine(EngineInfo),
+    /// The variant is open, and with these weights. Also after `Reset`.
+    Opened {
+        /// Of the command.
+        generation: Generation,
+        /// Its name.
+        variant: String,
+        /// Its weights.
+        origin: Origin,
+    },
+    /// What the network was shown: the picture after preparation; `None`: nothing drawn.
+    Shown {
+        /// Of the command.
+        generation: Generation,
+        /// Its own input, normalised.
+        input: Option<Vec<f32>>,
+        /// c×h×w of it.
+        shape: Shape,
+        /// The class, where it is known (a sample).
+        label: Option<u8>,
+    },
+    /// What the network says; `None`: nothing shown, nothing said.
+    Output {
+        /// Of the picture.
+        generation: Generation,
+        /// The output node's value.
+        output: Option<Vec<f32>>,
+        /// Probability of each class.
+        probabilities: Vec<f32>,
+        /// The class it stands for.
+        predicted: usize,
+        /// Forward pass, read-back included.
+        milliseconds: f32,
+    },
+    /// Answer to `Peek`.
+    Value {
+        /// Of the command.
+        request: Generation,
+        /// The value.
+        value: f32,
+    },
+    /// Answer to `Explain`: the layer itself, then the pointwise layers after it up to the node asked for.
+    Explained {
+        /// Of the command.
+        request: Generation,
+        /// Whose, in order.
+        nodes: Vec<NodeId>,
+        /// One a node.
+        explanations: Vec<Explanation>,
+        /// The unit's value as the engine computed it.
+        value: f32,
+    },
+    /// Answer to `Read`.
+    Tensor {
+        /// Of the command.
+        request: Generation,
+        /// Its dimensions.
+        shape: Vec<usize>,
+        /// Its elements.
+        data: Vec<f32>,
+    },
+    /// A download goes on.
+    Download {
+        /// What.
+        what: String,
+        /// Bytes so far.
+        received: u64,
+        /// Bytes in all, if known.
+        total: Option<u64>,
+    },
+    /// Training went on: steps since the last such event.
+    Progress {
+        /// In order.
+        steps: Vec<StepRecord>,
+        /// Of the last step.
+        params: Vec<ParamStats>,
+        /// Passes over the training set, fractional.
+        epoch: f32,
+        /// Learning rate now.
+        lr: f32,
+        /// Images a second, lately.
+        speed: f32,
+    },
+    /// Training runs.
+    Running,
+    /// Training stands still.
+    Halted(Halt),
+    /// A test goes on.
+    Testing {
+        /// Images so far.
+        done: usize,
+        /// Images in all.
+        total: usize,
+    },
+    /// The test's result.
+    Tested {
+        /// Images classified wrongly.
+        errors: usize,
+        /// Images in all.
+        total: usize,
+        /// classes×classes, rows: what it is, columns: what it was taken for.
+        confusion: Vec<u32>,
+        /// Step of the run at which it was taken.
+        step: u64,
+    },
+    /// A run of this variant was saved before the page was closed.
+    Saved {
+        /// Which variant.
+        variant: String,
+        /// Its steps.
+        step: u64,
+    },
+    /// Answer to `Save`; the bytes are transferred.
+    File {
+        /// Of the command.
+        request: Generation,
+        /// A name for it.
+        name: String,
+    },
+    /// Answer to `TrainOn`.
+    TrainedOn {
+        /// Of the command.
+        request: Generation,
+        /// Loss of every step.
+        losses: Vec<f32>,
+        /// Time of all steps.
+        milliseconds: f64,
+    },
+    /// Answer to `SelfTest`.
+    SelfTested {
+        /// Of the command.
+        request: Generation,
+        /// Each case: its name and its largest relative error.
+        cases: Vec<(String, f32)>,
+        /// Those beyond the tolerance.
+        failed: Vec<String>,
+    },
+    /// Something could not be done; nothing was lost.
+    Failed {
+        /// Of the command, if it had a number.
+        request: Option<Generation>,
+        /// What and why.
+        fault: Fault,
+    },
+}
