@@ -2,11 +2,12 @@
 //!
 //! Reading order, which is also the order of imports (never the other way):
 //! [`tensor`], [`rng`], [`linalg`] → [`ops`] (one layer at a time) → [`graph`] (a network as data, and folds over it) →
-//! [`arch`] (the networks) → [`plan`] (what to compute from which memory) → [`cpu`] (executor).
+//! [`arch`] (the networks) → [`plan`] (what to compute from which memory) → [`cpu`] and [`gpu`] (executors).
 
 pub mod arch;
 pub mod cpu;
 pub mod data;
+pub mod gpu;
 pub mod graph;
 pub mod linalg;
 pub mod ops;

@@ -14,6 +14,7 @@ mod flatten;
 mod input;
 mod linear;
 mod loss;
+pub mod lower;
 mod pool;
 mod rbf;
 mod subsample;
@@ -24,6 +25,7 @@ pub use flatten::Flatten;
 pub use input::Input;
 pub use linear::Linear;
 pub use loss::{Loss, Readout};
+pub use lower::{Dispatch, Lower, Lowered};
 pub use pool::{AvgPool2d, MaxPool2d};
 pub use rbf::Rbf;
 pub use subsample::Subsample;
@@ -48,6 +50,7 @@ macro_rules! ops {
             fn saved(&self, inputs: &[Shape], output: Shape) -> usize { match self { $(Op::$name(op) => op.saved(inputs, output)),* } }
             fn forward<T: Real>(&self, cx: &mut Pass<'_, T>) { match self { $(Op::$name(op) => op.forward(cx)),* } }
             fn backward<T: Real>(&self, cx: &mut Pass<'_, T>) { match self { $(Op::$name(op) => op.backward(cx)),* } }
+            fn lower(&self, cx: &mut Lower<'_>) { match self { $(Op::$name(op) => op.lower(cx)),* } }
             fn cases() -> Vec<Case> { [$($name::cases()),*].concat() }
         }
     };
@@ -80,6 +83,8 @@ pub trait Layer: Sized {
     fn forward<T: Real>(&self, cx: &mut Pass<'_, T>);
     /// CPU backward: overwrites each gradient that [`Bindings`] asks for. Only produces: adding up is the plan's affair.
     fn backward<T: Real>(&self, cx: &mut Pass<'_, T>);
+    /// The same on the GPU, forward or backward: pushes kernels. Pure.
+    fn lower(&self, cx: &mut Lower<'_>);
     /// Cases that the kernel and gradient suites run on every executor: non-square, odd, batched.
     fn cases() -> Vec<Case>;
 }

@@ -1,7 +1,7 @@
 //! Pointwise activations. They stand as layers of their own and as the epilogue that a plan fuses into the layer before.
 //! All derivatives are written in terms of the *output*, so that the value before the activation need not be kept.
 
-use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, one};
+use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, one};
 use crate::linalg::{Real, relu_into, relu_slice, sigmoid_into, sigmoid_slice, tanh_into, tanh_slice};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -157,6 +157,24 @@ impl Layer for Activation {
             }
             self.chain(value, grad);
         }
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) {
+        let vectors = (cx.batch * cx.output.len()).div_ceil(4);
+        let code = Self::code(Some(*self)) as usize;
+        let kernel = |entry| Dispatch::new("activation", entry).uniform(&[vectors, code]).over(vectors);
+        let (Some(input), Some(output)) = (cx.bind.inputs.first().copied().or(cx.bind.grad_output), cx.bind.output)
+        else {
+            return;
+        };
+        let dispatch = match (cx.bind.grad_output, cx.grad_input(0)) {
+            (Some(upstream), Some(grad)) if upstream == grad => kernel("backward_in_place").read(output).write(grad),
+            (Some(upstream), Some(grad)) => kernel("backward").read(output).read(upstream).write(grad),
+            (Some(_), None) => return,
+            (None, _) if input == output => kernel("forward_in_place").write(output),
+            (None, _) => kernel("forward").read(input).write(output),
+        };
+        cx.push(dispatch);
     }
 
     fn cases() -> Vec<Case> {

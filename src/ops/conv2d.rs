@@ -1,7 +1,8 @@
 //! Convolution (cross-correlation, as every framework calls it) with stride, padding, dilation, groups and LeNet's
 //! connection table. On the CPU: patches as a matrix, times the weights as a matrix.
 
-use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, Role, Window, one};
+use super::lower::{WORKGROUP, splits, sum as sum_parts};
+use super::{Buf, Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
 use crate::linalg::{Mat, Patches, Real, gemm, sum};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,61 @@ impl Conv2d {
             role: Role::Weight { fan_in },
             table: self.table.clone(),
         }
+    }
+}
+
+/// One of the two gathers of `shaders/conv2d.wgsl`: from `source` to `result`, both with all groups' channels.
+struct Gather {
+    source: Shape,
+    result: Shape,
+    /// In the weight tensor, from one group, result channel, source channel to the next.
+    strides: [usize; 3],
+    mul: [usize; 2],
+    add: [isize; 2],
+    step: [isize; 2],
+    div: [usize; 2],
+}
+
+impl Conv2d {
+    /// Packs the weights and gathers; `padded`: a tap may miss the source.
+    fn gather(&self, cx: &mut Lower<'_>, at: &Gather, [x, y]: [Buf; 2], bias: Option<Buf>, activation: usize) {
+        let groups = self.groups;
+        let [kh, kw] = self.window.kernel;
+        let (channels, results) = (at.source.c / groups, at.result.c / groups);
+        let blocks = results.div_ceil(8);
+        let len = groups * blocks * (1 + kh * kw * channels) * 8;
+        let packed = cx.workspace(0, len);
+        let sizes = [groups, blocks, results, channels, kh * kw];
+        let pack = |entry| {
+            let kernel = Dispatch::new("conv2d", entry).uniform(&sizes).uniform(&at.strides).uniform(&[len]);
+            kernel.over(len).read(cx.bind.params[0])
+        };
+        let pack = match bias {
+            Some(bias) => pack("pack_bias").read(bias).write(packed),
+            None => pack("pack").write(packed),
+        };
+        cx.push(pack);
+        let total = cx.batch * at.result.map();
+        // The extreme source positions of each axis lie inside, and none between two pixels?
+        let sizes = [(at.source.h, at.result.h), (at.source.w, at.result.w)];
+        let inside = (0..2).all(|axis| {
+            let taps = (self.window.kernel[axis] as isize - 1) * at.step[axis];
+            let last = (sizes[axis].1 as isize - 1) * at.mul[axis] as isize;
+            let low = at.add[axis] + taps.min(0);
+            let high = at.add[axis] + last + taps.max(0);
+            at.div[axis] == 1 && low >= 0 && high < sizes[axis].0 as isize
+        });
+        let kernel = Dispatch::new("conv2d", "gather")
+            .constant("CHECKED", u32::from(!inside))
+            .uniform(&[groups, channels, results, blocks, total])
+            .uniform(&[at.source.h, at.source.w, at.result.h, at.result.w, kh, kw])
+            .uniform(&at.mul)
+            .signed(&at.add)
+            .signed(&at.step)
+            .uniform(&at.div)
+            .uniform(&[activation]);
+        let tiles = total.div_ceil(8 * WORKGROUP);
+        cx.push(kernel.read(x).read(packed).write(y).groups(groups * blocks * tiles));
     }
 }
 
@@ -248,6 +304,65 @@ impl Layer for Conv2d {
                     }
                 }
             }
+        }
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) {
+        let (input, output, groups) = (cx.inputs[0], cx.output, self.groups);
+        let Window { kernel: [kh, kw], stride, padding, dilation, .. } = self.window;
+        let (taps, channels, results) = (kh * kw, input.c / groups, output.c / groups);
+        let (x, bias) = (cx.bind.inputs[0], cx.bind.params.get(1).copied());
+        let forward = Gather {
+            source: input,
+            result: output,
+            strides: [results * channels * taps, channels * taps, taps],
+            mul: stride,
+            add: padding.map(|p| -(p as isize)),
+            step: dilation.map(|d| d as isize),
+            div: [1; 2],
+        };
+        let Some(upstream) = cx.bind.grad_output else {
+            if let Some(y) = cx.bind.output {
+                self.gather(cx, &forward, [x, y], bias, cx.activation());
+            }
+            return;
+        };
+        if let Some(grad) = cx.grad_param(0) {
+            let columns = channels * taps;
+            let (blocks, column_blocks, total) =
+                (results.div_ceil(8), (columns + 1).div_ceil(8), cx.batch * output.map());
+            let splits = splits(total, groups * blocks * column_blocks, output.c * (columns + 1));
+            let parts = cx.workspace(0, splits * output.c * (columns + 1));
+            let checked = padding != [0; 2];
+            let kernel = Dispatch::new("conv2d", "backward_weight")
+                .constant("CHECKED", u32::from(checked))
+                .uniform(&[groups, channels, results, blocks, columns, column_blocks, splits, total])
+                .uniform(&[input.h, input.w, output.h, output.w, kh, kw])
+                .uniform(&stride)
+                .uniform(&padding)
+                .uniform(&dilation)
+                .uniform(&[splits / output.map(), splits / output.w % output.h, splits % output.w]);
+            cx.push(kernel.read(x).read(upstream).write(parts).over(splits * column_blocks * groups * blocks));
+            cx.push(sum_parts(parts, [splits, output.c, columns], grad, cx.grad_param(1)));
+            if let Some(table) = &self.table {
+                let pairs = (0..output.c).flat_map(|o| (0..input.c).map(move |i| (o, i)));
+                let connected = cx.constant(pairs.map(|(o, i)| f32::from(u8::from(table.connects(o, i)))).collect());
+                let len = output.c * columns;
+                let mask = Dispatch::new("conv2d", "mask").uniform(&[0, 0, 0, 0, taps, 0, 0, 0, len]);
+                cx.push(mask.read(connected).write(grad).over(len));
+            }
+        }
+        if let Some(grad) = cx.grad_input(0) {
+            let backward = Gather {
+                source: output,
+                result: input,
+                strides: [results * channels * taps, taps, channels * taps],
+                mul: [1; 2],
+                add: padding.map(|p| p as isize),
+                step: dilation.map(|d| -(d as isize)),
+                div: stride,
+            };
+            self.gather(cx, &backward, [upstream, grad], None, 0);
         }
     }
 

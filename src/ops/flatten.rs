@@ -1,6 +1,6 @@
 //! Maps to one vector. Moves nothing: the plan gives input and output the same memory.
 
-use super::{Case, Kind, Layer, Linear, Mismatch, Param, Pass, Reach, one};
+use super::{Case, Kind, Layer, Linear, Lower, Mismatch, Param, Pass, Reach, one};
 use crate::linalg::Real;
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ impl Layer for Flatten {
     }
     fn forward<T: Real>(&self, _: &mut Pass<'_, T>) {}
     fn backward<T: Real>(&self, _: &mut Pass<'_, T>) {}
+    fn lower(&self, _: &mut Lower<'_>) {}
+
     fn cases() -> Vec<Case> {
         // Nothing of its own runs; a linear layer after it is what there is to see (see `tests/gradients.rs` for the chain).
         vec![Case::new("linear on a vector", Linear::new(3), &[Shape::vector(7)], 2)]

@@ -1,6 +1,6 @@
 //! The network's input: a shape. Computes nothing; the caller writes its value.
 
-use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach};
+use super::{Case, Kind, Layer, Lower, Mismatch, Param, Pass, Reach};
 use crate::linalg::Real;
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ impl Layer for Input {
     }
     fn forward<T: Real>(&self, _: &mut Pass<'_, T>) {}
     fn backward<T: Real>(&self, _: &mut Pass<'_, T>) {}
+    fn lower(&self, _: &mut Lower<'_>) {}
+
     fn cases() -> Vec<Case> {
         Vec::new()
     }

@@ -1,6 +1,6 @@
 //! Fully connected layer: y = W·x + b over all elements of the input.
 
-use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, Role, one};
+use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, one};
 use crate::linalg::{Mat, Real, add_into, gemm};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -99,6 +99,38 @@ impl Layer for Linear {
         }
         if let Some(i) = cx.grad_input(0) {
             gemm(cx.batch, k, n, Mat::new(upstream, n), Mat::new(weight, k), &mut cx.out[i], k, false, cx.packing);
+        }
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) {
+        let (batch, k, n) = (cx.batch, cx.inputs[0].len(), self.out_features);
+        // result[i][j] = Σ a·b over rows × columns × terms, with the strides of a and of b
+        let product = |entry, [rows, columns, terms]: [usize; 3], strides: [usize; 4], activation| {
+            let tiles = rows.div_ceil(4) * columns.div_ceil(4);
+            let sizes = [rows, columns, terms];
+            Dispatch::new("linear", entry).uniform(&sizes).uniform(&strides).uniform(&[activation]).over(tiles)
+        };
+        let (x, weight) = (cx.bind.inputs[0], cx.bind.params[0]);
+        let Some(upstream) = cx.bind.grad_output else {
+            let Some(y) = cx.bind.output else { return };
+            let (sizes, strides, activation) = ([batch, n, k], [k, 1, 1, k], cx.activation());
+            cx.push(match cx.bind.params.get(1).copied() {
+                Some(bias) => {
+                    product("product_bias", sizes, strides, activation).read(x).read(weight).read(bias).write(y)
+                }
+                None => product("product", sizes, strides, activation).read(x).read(weight).write(y),
+            });
+            return;
+        };
+        if let Some(grad) = cx.grad_param(0) {
+            cx.push(product("product", [n, k, batch], [1, n, k, 1], 0).read(upstream).read(x).write(grad));
+        }
+        if let Some(grad) = cx.grad_param(1) {
+            let sizes = [batch, n, 0, 0, 0, 0, 0, 0];
+            cx.push(Dispatch::new("linear", "backward_bias").uniform(&sizes).read(upstream).write(grad).over(n));
+        }
+        if let Some(grad) = cx.grad_input(0) {
+            cx.push(product("product", [batch, k, n], [n, 1, k, 1], 0).read(upstream).read(weight).write(grad));
         }
     }
 

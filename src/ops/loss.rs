@@ -1,5 +1,7 @@
 //! Losses: what training minimises, and what the network's output means. Not layers: they end a plan, not a graph.
 
+use super::Buf;
+use super::lower::{Dispatch, Slot};
 use crate::linalg::{Real, log_sum_exp, softmax};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,26 @@ impl Loss {
                 output.copy_from_slice(&all[..output.len()]);
             }
         }
+    }
+
+    /// The kernels of [`crate::plan::Task::Loss`], in order. `buffers`: output, labels, gradient, stats.
+    pub fn lower(
+        self,
+        [batch, classes, stats_at]: [usize; 3],
+        weight: f32,
+        [output, labels, grad, stats]: [Buf; 4],
+        workspace: Slot,
+    ) -> [Dispatch; 2] {
+        let (entry, j) = match self {
+            Self::CrossEntropy => ("cross_entropy", 0.0),
+            Self::Map { j } => ("map_criterion", j),
+        };
+        let kernel = |entry| {
+            let kernel = Dispatch::new("loss", entry).uniform(&[batch, classes]);
+            kernel.float(weight / batch as f32).float(j).uniform(&[stats_at])
+        };
+        let each = kernel(entry).read(output).read(labels).write(grad).write(workspace).over(batch);
+        [each, kernel("mean").read(workspace).write(stats)]
     }
 
     /// Loss of one image, and its gradient with respect to the output times `scale` written to `grad`.

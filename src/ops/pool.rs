@@ -1,6 +1,6 @@
 //! Max and average pooling: any kernel, stride (overlapping too), padding, ceil mode.
 
-use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, Window, one};
+use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Window, one};
 use crate::linalg::Real;
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,20 @@ fn pooled(window: &Window, inputs: &[Shape]) -> Result<Shape, Mismatch> {
     }
     let [h, w] = window.output(input)?;
     Ok(Shape::new(input.c, h, w))
+}
+
+/// A kernel of `shaders/pool.wgsl`, an invocation an output (forward) or input (backward).
+fn kernel(window: &Window, cx: &Lower<'_>, entry: &'static str) -> Dispatch {
+    let (input, output) = (cx.inputs[0], cx.output);
+    let len = cx.batch * if cx.bind.grad_output.is_some() { input.len() } else { output.len() };
+    let sizes = [len, input.h, input.w, output.h, output.w];
+    Dispatch::new("pool", entry)
+        .uniform(&sizes)
+        .uniform(&window.kernel)
+        .uniform(&window.stride)
+        .uniform(&window.padding)
+        .uniform(&[cx.activation()])
+        .over(len)
 }
 
 impl Layer for MaxPool2d {
@@ -104,6 +118,20 @@ impl Layer for MaxPool2d {
             for (&winner, &dy) in winners.iter().zip(dy) {
                 dx[winner.to_f64() as usize] += dy;
             }
+        }
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) {
+        if let Some(upstream) = cx.bind.grad_output {
+            if let (Some(grad), Some(winners)) = (cx.grad_input(0), cx.bind.saved) {
+                cx.push(kernel(&self.0, cx, "max_backward").read(upstream).read(winners).write(grad));
+            }
+        } else if let Some(y) = cx.bind.output {
+            let x = cx.bind.inputs[0];
+            cx.push(match cx.bind.saved {
+                Some(winners) => kernel(&self.0, cx, "max_forward_keep").read(x).write(y).write(winners),
+                None => kernel(&self.0, cx, "max_forward").read(x).write(y),
+            });
         }
     }
 
@@ -188,6 +216,16 @@ impl Layer for AvgPool2d {
                     }
                 }
             }
+        }
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) {
+        if let Some(upstream) = cx.bind.grad_output {
+            if let Some(grad) = cx.grad_input(0) {
+                cx.push(kernel(&self.0, cx, "average_backward").read(upstream).write(grad));
+            }
+        } else if let Some(y) = cx.bind.output {
+            cx.push(kernel(&self.0, cx, "average_forward").read(cx.bind.inputs[0]).write(y));
         }
     }
 

@@ -1,6 +1,6 @@
 //! LeNet-5's output (LeCun 1998, §II.B): Euclidean radial basis functions, the squared distance of F6 to a picture of each class.
 
-use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, Role, one};
+use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, one};
 use crate::linalg::Real;
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,21 @@ impl Layer for Rbf {
                     *dx += (dy + dy) * (x - w);
                 }
             }
+        }
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) {
+        let features = cx.inputs[0].len();
+        let sizes = [cx.batch, features, self.out_features, cx.activation()];
+        let kernel = |entry| Dispatch::new("rbf", entry).uniform(&sizes);
+        let (x, centres) = (cx.bind.inputs[0], cx.bind.params[0]);
+        if let Some(upstream) = cx.bind.grad_output {
+            if let Some(grad) = cx.grad_input(0) {
+                let kernel = kernel("backward_input").read(x).read(centres).read(upstream).write(grad);
+                cx.push(kernel.over(cx.batch * features));
+            }
+        } else if let Some(y) = cx.bind.output {
+            cx.push(kernel("forward").read(x).read(centres).write(y).over(cx.batch * self.out_features));
         }
     }
 

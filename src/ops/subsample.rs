@@ -1,6 +1,6 @@
 //! LeNet-5's trainable subsampling (LeCun 1998, §II.B): the sum of a 2×2 window, times a coefficient, plus a bias, a pair per map.
 
-use super::{Case, Kind, Layer, Mismatch, Param, Pass, Reach, Role, Window, one};
+use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
 use crate::linalg::{Real, sum};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,33 @@ impl Layer for Subsample {
                     }
                 }
             }
+        }
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) {
+        let (input, output, batch) = (cx.inputs[0], cx.output, cx.batch);
+        let splits = super::lower::splits(batch * output.map(), output.c, 2 * output.c);
+        let kernel = |entry, len: usize, activation| {
+            let sizes = [len, batch, input.c, input.h, input.w, output.h, output.w, self.size, splits, activation];
+            Dispatch::new("subsample", entry).uniform(&sizes)
+        };
+        let (x, coefficient, bias) = (cx.bind.inputs[0], cx.bind.params[0], cx.bind.params[1]);
+        let Some(upstream) = cx.bind.grad_output else {
+            let Some(y) = cx.bind.output else { return };
+            let len = batch * output.len();
+            let kernel = kernel("forward", len, cx.activation());
+            cx.push(kernel.read(x).read(coefficient).read(bias).write(y).over(len));
+            return;
+        };
+        if let (Some(grad), Some(grad_bias)) = (cx.grad_param(0), cx.grad_param(1)) {
+            let parts = cx.workspace(0, splits * input.c * 2);
+            let kernel = kernel("backward_weight", 0, 0).read(x).read(upstream).write(parts);
+            cx.push(kernel.over(splits * input.c));
+            cx.push(super::lower::sum(parts, [splits, input.c, 1], grad, Some(grad_bias)));
+        }
+        if let Some(grad) = cx.grad_input(0) {
+            let len = batch * input.len();
+            cx.push(kernel("backward_input", len, 0).read(upstream).read(coefficient).write(grad).over(len));
         }
     }
 

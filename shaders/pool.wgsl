@@ -1,0 +1,144 @@
+// Max and average pooling: any kernel, stride, padding. Backward gathers: each input pixel asks the windows that cover it.
+
+struct Params {
+    len: u32, // outputs (forward) or inputs (backward) of the whole batch
+    input_h: u32, input_w: u32,
+    output_h: u32, output_w: u32,
+    kernel_h: u32, kernel_w: u32,
+    stride_y: u32, stride_x: u32,
+    padding_y: u32, padding_x: u32,
+    activation: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> winners: array<f32>;
+
+@group(0) @binding(1) var<storage, read> upstream: array<f32>;
+@group(0) @binding(2) var<storage, read> won: array<f32>;
+@group(0) @binding(2) var<storage, read_write> average_gradient: array<f32>;
+@group(0) @binding(3) var<storage, read_write> max_gradient: array<f32>;
+
+// The part of a window inside the input, [first, end), and its extent with padding (without what ceil mode adds beyond that).
+struct Taps { first: u32, end: u32, extent: u32 }
+
+fn taps(output: u32, kernel: u32, stride: u32, padding: u32, size: u32) -> Taps {
+    let start = output * stride; // in padded coordinates
+    let end = start + kernel;
+    return Taps(
+        max(start, padding) - padding,
+        min(max(end, padding) - padding, size),
+        min(end, size + 2u * padding) - start,
+    );
+}
+
+struct Place { map: u32, y: u32, x: u32 }
+
+fn place(i: u32, h: u32, w: u32) -> Place {
+    return Place(i / (h * w), i / w % h, i % w);
+}
+
+struct Best { value: f32, at: u32 }
+
+fn largest(i: u32) -> Best {
+    let o = place(i, p.output_h, p.output_w);
+    let rows = taps(o.y, p.kernel_h, p.stride_y, p.padding_y, p.input_h);
+    let columns = taps(o.x, p.kernel_w, p.stride_x, p.padding_x, p.input_w);
+    let map = o.map * p.input_h * p.input_w;
+    var best = Best(LOWEST, rows.first * p.input_w + columns.first);
+    for (var row = rows.first; row < rows.end; row++) {
+        for (var column = columns.first; column < columns.end; column++) {
+            let at = row * p.input_w + column;
+            let value = x[map + at];
+            if !(value <= best.value) { // NaN wins, so that it shows
+                best = Best(value, at);
+            }
+        }
+    }
+    return best;
+}
+
+@compute @workgroup_size(WG)
+fn max_forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < p.len {
+        y[i] = activate(largest(i).value, p.activation);
+    }
+}
+
+// The same, keeping each window's winner: its flat index in the input map, as a number.
+@compute @workgroup_size(WG)
+fn max_forward_keep(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < p.len {
+        let best = largest(i);
+        y[i] = activate(best.value, p.activation);
+        winners[i] = f32(best.at);
+    }
+}
+
+@compute @workgroup_size(WG)
+fn average_forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < p.len {
+        let o = place(i, p.output_h, p.output_w);
+        let rows = taps(o.y, p.kernel_h, p.stride_y, p.padding_y, p.input_h);
+        let columns = taps(o.x, p.kernel_w, p.stride_x, p.padding_x, p.input_w);
+        let map = o.map * p.input_h * p.input_w;
+        var sum = 0.0;
+        for (var row = rows.first; row < rows.end; row++) {
+            for (var column = columns.first; column < columns.end; column++) {
+                sum += x[map + row * p.input_w + column];
+            }
+        }
+        y[i] = activate(sum / f32(rows.extent * columns.extent), p.activation);
+    }
+}
+
+// Windows on one axis that cover an input position: [first, end).
+fn windows(input: u32, kernel: u32, stride: u32, padding: u32, outputs: u32) -> vec2u {
+    let at = input + padding;
+    let first = (max(at + 1u, kernel) - kernel + stride - 1u) / stride;
+    return vec2u(first, min(at / stride + 1u, outputs));
+}
+
+@compute @workgroup_size(WG)
+fn max_backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < p.len {
+        let o = place(i, p.input_h, p.input_w);
+        let rows = windows(o.y, p.kernel_h, p.stride_y, p.padding_y, p.output_h);
+        let columns = windows(o.x, p.kernel_w, p.stride_x, p.padding_x, p.output_w);
+        let me = f32(o.y * p.input_w + o.x);
+        var sum = 0.0;
+        for (var row = rows.x; row < rows.y; row++) {
+            for (var column = columns.x; column < columns.y; column++) {
+                let at = (o.map * p.output_h + row) * p.output_w + column;
+                if won[at] == me {
+                    sum += upstream[at];
+                }
+            }
+        }
+        max_gradient[i] = sum;
+    }
+}
+
+@compute @workgroup_size(WG)
+fn average_backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < p.len {
+        let o = place(i, p.input_h, p.input_w);
+        let rows = windows(o.y, p.kernel_h, p.stride_y, p.padding_y, p.output_h);
+        let columns = windows(o.x, p.kernel_w, p.stride_x, p.padding_x, p.output_w);
+        var sum = 0.0;
+        for (var row = rows.x; row < rows.y; row++) {
+            let height = taps(row, p.kernel_h, p.stride_y, p.padding_y, p.input_h).extent;
+            for (var column = columns.x; column < columns.y; column++) {
+                let width = taps(column, p.kernel_w, p.stride_x, p.padding_x, p.input_w).extent;
+                sum += upstream[(o.map * p.output_h + row) * p.output_w + column] / f32(height * width);
+            }
+        }
+        average_gradient[i] = sum;
+    }
+}

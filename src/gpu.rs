@@ -1,0 +1,413 @@
+//! The GPU executor: runs plans on wgpu (WebGPU in the page, Vulkan natively). Together with `gpu/` the only place that names
+//! wgpu. Knows plans and what layers lower to; no CPU executor, no clock.
+//!
+//! | file | what |
+//! |---|---|
+//! | `lower.rs` | a plan as dispatches, pure |
+//! | `shaders.rs` | the WGSL files |
+//! | `device.rs` | getting a device; its errors |
+//! | `readback.rs` | staging buffers and their futures |
+
+use crate::arch::Architecture;
+use crate::ops::Buf;
+use crate::ops::lower::{Access, Dispatch, Lowered, Slot};
+use crate::plan::Plan;
+use readback::Pool;
+use std::collections::HashMap;
+use std::future::Future;
+
+mod device;
+pub mod lower;
+mod readback;
+pub mod shaders;
+
+pub use device::{AdapterInfo, Gpu, GpuError};
+
+/// Steps whose statistics fit into one staging buffer: [`Executor::step_capture`].
+const CAPTURES: u64 = 64;
+
+/// A network's weights and momentum on a device, and the plans prepared for it.
+#[derive(Debug)]
+pub struct Executor {
+    gpu: Gpu,
+    params: Vec<Memory>,
+    momentum: Vec<Memory>,
+    programs: Vec<Option<Program>>,
+    modules: HashMap<&'static str, wgpu::ShaderModule>,
+    pipelines: HashMap<PipelineKey, wgpu::ComputePipeline>,
+    pool: Pool,
+}
+
+type PipelineKey = (&'static str, &'static str, Vec<(&'static str, u32)>);
+
+/// A buffer and how many of its elements count; the memory itself is padded to whole vec4.
+#[derive(Clone, Debug)]
+struct Memory {
+    buffer: wgpu::Buffer,
+    len: usize,
+}
+
+/// A plan ready to run.
+#[derive(Debug)]
+struct Program {
+    plan: Plan,
+    locals: Vec<Memory>,
+    kernels: Vec<Kernel>,
+    captures: Vec<(wgpu::Buffer, u64)>, // full ones first; with how many steps each holds
+}
+
+#[derive(Debug)]
+struct Kernel {
+    pipeline: wgpu::ComputePipeline,
+    bindings: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+/// A prepared plan, by number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProgramId(usize);
+
+impl Executor {
+    /// Takes the network's parameters, one slice each in the graph's order; momentum starts at zero.
+    ///
+    /// # Errors
+    /// [`GpuError::TooLarge`] where a parameter does not fit into one binding.
+    pub fn new(gpu: Gpu, params: &[Vec<f32>]) -> Result<Self, GpuError> {
+        let mut executor = Self {
+            params: Vec::new(),
+            momentum: Vec::new(),
+            programs: Vec::new(),
+            modules: HashMap::new(),
+            pipelines: HashMap::new(),
+            pool: Pool::default(),
+            gpu,
+        };
+        for (i, data) in params.iter().enumerate() {
+            let memory = executor.memory(&format!("parameter {i}"), data.len())?;
+            executor.upload(&memory, data);
+            executor.params.push(memory);
+            let momentum = executor.memory(&format!("momentum {i}"), data.len())?;
+            executor.momentum.push(momentum);
+        }
+        Ok(executor)
+    }
+
+    /// The device it runs on.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    fn memory(&self, label: &str, len: usize) -> Result<Memory, GpuError> {
+        let bytes = (len as u64 * 4).next_multiple_of(16).max(16);
+        let limit = self.gpu.largest_binding();
+        if bytes > limit {
+            return Err(GpuError::TooLarge { label: label.to_string(), bytes, limit });
+        }
+        // Zero from the start, says WebGPU.
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
+        Ok(Memory { buffer: self.gpu.device.create_buffer(&descriptor), len })
+    }
+
+    fn upload(&self, memory: &Memory, data: &[f32]) {
+        self.gpu.queue.write_buffer(&memory.buffer, 0, bytemuck::cast_slice(data));
+    }
+
+    /// Allocates a plan's memory and compiles its kernels; those compiled before are used again.
+    ///
+    /// # Errors
+    /// [`GpuError::TooLarge`], or what the device says of a kernel.
+    pub fn prepare(&mut self, net: &Architecture, plan: Plan) -> Result<ProgramId, GpuError> {
+        let lowered = lower::lower(net, &plan);
+        let locals = plan.buffers.iter().map(|b| self.memory(&b.label, b.len)).collect::<Result<Vec<_>, _>>()?;
+        let kernels = self.kernels(&lowered, &locals)?;
+        self.programs.push(Some(Program { plan, locals, kernels, captures: Vec::new() }));
+        self.gpu.check()?;
+        Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    fn kernels(&mut self, lowered: &Lowered, locals: &[Memory]) -> Result<Vec<Kernel>, GpuError> {
+        let mut workspaces = Vec::new();
+        for (i, &len) in lowered.workspaces.iter().enumerate() {
+            workspaces.push(self.memory(&format!("workspace {i}"), len)?);
+        }
+        let mut constants = Vec::new();
+        for (i, data) in lowered.constants.iter().enumerate() {
+            let memory = self.memory(&format!("constant {i}"), data.len())?;
+            self.upload(&memory, data);
+            constants.push(memory);
+        }
+        // All uniforms in one buffer, each at an offset that the device accepts.
+        let align = self.gpu.device.limits().min_uniform_buffer_offset_alignment as usize;
+        let size = |d: &Dispatch| (d.uniform.len() * 4).next_multiple_of(16);
+        let mut bytes = vec![0u8; lowered.dispatches.iter().map(|d| size(d).next_multiple_of(align)).sum()];
+        let mut at = 0;
+        for dispatch in &lowered.dispatches {
+            let words: &[u8] = bytemuck::cast_slice(&dispatch.uniform);
+            bytes[at..at + words.len()].copy_from_slice(words);
+            at += size(dispatch).next_multiple_of(align);
+        }
+        let uniforms = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("uniforms"),
+            size: bytes.len().max(16) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.gpu.queue.write_buffer(&uniforms, 0, &bytes);
+
+        let mut kernels = Vec::new();
+        let mut at = 0;
+        for dispatch in &lowered.dispatches {
+            let pipeline = self.pipeline(dispatch)?;
+            let uniform = wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &uniforms,
+                    offset: at as u64,
+                    size: wgpu::BufferSize::new(size(dispatch) as u64),
+                }),
+            };
+            at += size(dispatch).next_multiple_of(align);
+            let memories = dispatch.buffers.iter().map(|(slot, _)| match *slot {
+                Slot::Buf(Buf::Param(i)) => &self.params[i],
+                Slot::Buf(Buf::Momentum(i)) => &self.momentum[i],
+                Slot::Buf(Buf::Local(i)) => &locals[i],
+                Slot::Workspace(i) => &workspaces[i],
+                Slot::Constant(i) => &constants[i],
+            });
+            let storage = memories
+                .zip(1..)
+                .map(|(memory, binding)| wgpu::BindGroupEntry { binding, resource: memory.buffer.as_entire_binding() });
+            let entries: Vec<_> = std::iter::once(uniform).chain(storage).collect();
+            let bindings = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(dispatch.entry),
+                layout: &pipeline.get_bind_group_layout(0),
+                entries: &entries,
+            });
+            kernels.push(Kernel { pipeline, bindings, workgroups: dispatch.workgroups });
+        }
+        Ok(kernels)
+    }
+
+    fn pipeline(&mut self, dispatch: &Dispatch) -> Result<wgpu::ComputePipeline, GpuError> {
+        let key = (dispatch.shader, dispatch.entry, dispatch.constants.clone());
+        if let Some(pipeline) = self.pipelines.get(&key) {
+            return Ok(pipeline.clone());
+        }
+        let device = &self.gpu.device;
+        if !self.modules.contains_key(dispatch.shader) {
+            let Some(source) = shaders::source(dispatch.shader) else {
+                return Err(GpuError::Device(format!("there is no shader {}", dispatch.shader)));
+            };
+            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(dispatch.shader),
+                source: wgpu::ShaderSource::Wgsl(source.into()),
+            });
+            self.modules.insert(dispatch.shader, module);
+        }
+        let entry = |read_only| wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        };
+        let uniform = wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Uniform,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        };
+        let storage = dispatch.buffers.iter().map(|(_, access)| entry(*access == Access::Read));
+        let entries: Vec<_> = std::iter::once(uniform)
+            .chain(storage)
+            .zip(0..)
+            .map(|(ty, binding)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty,
+                count: None,
+            })
+            .collect();
+        let group = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(dispatch.entry),
+            entries: &entries,
+        });
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(dispatch.entry),
+            bind_group_layouts: &[Some(&group)],
+            immediate_size: 0,
+        });
+        let constants: Vec<_> = dispatch.constants.iter().map(|&(name, value)| (name, f64::from(value))).collect();
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(dispatch.entry),
+            layout: Some(&layout),
+            module: &self.modules[dispatch.shader],
+            entry_point: Some(dispatch.entry),
+            compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
+            cache: None,
+        });
+        self.pipelines.insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+
+    /// Frees all prepared plans; their ids are void. Compiled kernels stay.
+    pub fn clear(&mut self) {
+        self.programs.iter_mut().for_each(|p| *p = None);
+    }
+
+    fn program(&self, id: ProgramId) -> Result<&Program, GpuError> {
+        let program = self.programs.get(id.0).and_then(Option::as_ref);
+        program.ok_or_else(|| GpuError::Device(format!("program {} is not prepared", id.0)))
+    }
+
+    fn find(&self, program: ProgramId, buf: Buf) -> Result<&Memory, GpuError> {
+        let found = match buf {
+            Buf::Param(i) => self.params.get(i),
+            Buf::Momentum(i) => self.momentum.get(i),
+            Buf::Local(i) => self.program(program)?.locals.get(i),
+        };
+        found.ok_or_else(|| GpuError::Device(format!("there is no buffer {buf:?}")))
+    }
+
+    /// Writes the first `data.len()` elements of a buffer; runs submitted later see them.
+    ///
+    /// # Errors
+    /// [`GpuError::Device`] where there is no such buffer, or it is shorter.
+    pub fn write(&self, program: ProgramId, buf: Buf, data: &[f32]) -> Result<(), GpuError> {
+        let memory = self.find(program, buf)?;
+        if data.len() > memory.len {
+            let problem = format!("{} elements do not fit into the {} of {buf:?}", data.len(), memory.len);
+            return Err(GpuError::Device(problem));
+        }
+        self.upload(memory, data);
+        Ok(())
+    }
+
+    fn encode(&self, program: &Program) -> wgpu::CommandEncoder {
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for kernel in &program.kernels {
+                let [x, y, z] = kernel.workgroups;
+                pass.set_pipeline(&kernel.pipeline);
+                pass.set_bind_group(0, &kernel.bindings, &[]);
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+        encoder
+    }
+
+    /// Submits one run of a plan and returns at once.
+    ///
+    /// # Errors
+    /// What the device reported since the last call.
+    pub fn run(&self, program: ProgramId) -> Result<(), GpuError> {
+        let encoder = self.encode(self.program(program)?);
+        self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.check()
+    }
+
+    /// Submits one run of a training plan and keeps its statistics for [`Executor::collect`]; returns at once.
+    ///
+    /// # Errors
+    /// As [`Executor::run`].
+    pub fn step_capture(&mut self, id: ProgramId) -> Result<(), GpuError> {
+        let program = self.program(id)?;
+        let Some(Buf::Local(stats)) = program.plan.stats else { return self.run(id) };
+        let stats = program.locals[stats].clone();
+        let bytes = stats.len as u64 * 4;
+        let mut encoder = self.encode(program);
+        let full = program.captures.last().is_none_or(|(_, steps)| *steps == CAPTURES);
+        let fresh = full.then(|| readback::staging(&self.gpu, &self.pool, bytes * CAPTURES));
+        let Some(Some(program)) = self.programs.get_mut(id.0) else { return Ok(()) };
+        program.captures.extend(fresh.map(|buffer| (buffer, 0)));
+        if let Some((buffer, steps)) = program.captures.last_mut() {
+            encoder.copy_buffer_to_buffer(&stats.buffer, 0, buffer, *steps * bytes, bytes);
+            *steps += 1;
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.check()
+    }
+
+    /// The statistics of each step captured since the last call, oldest first. The future owns what it needs: the executor is free
+    /// to run on while it waits.
+    pub fn collect(&mut self, id: ProgramId) -> impl Future<Output = Result<Vec<Vec<f32>>, GpuError>> + use<> {
+        let program = self.programs.get_mut(id.0).and_then(Option::as_mut);
+        let (captures, len) = program.map_or((Vec::new(), 0), |program| {
+            let len = program.plan.stats.and_then(|buf| program.plan.local_len(buf)).unwrap_or(0);
+            (std::mem::take(&mut program.captures), len)
+        });
+        let (gpu, pool) = (self.gpu.clone(), self.pool.clone());
+        async move {
+            let mut steps = Vec::new();
+            for (buffer, count) in captures {
+                let data = readback::read(gpu.clone(), pool.clone(), buffer, count * len as u64 * 4).await?;
+                steps.extend(data.chunks_exact(len.max(1)).map(<[f32]>::to_vec));
+            }
+            Ok(steps)
+        }
+    }
+
+    /// The elements of some buffers, in one read-back, as they are after all that was submitted before this call. The future owns
+    /// what it needs.
+    pub fn read(
+        &self,
+        program: ProgramId,
+        bufs: &[Buf],
+    ) -> impl Future<Output = Result<Vec<Vec<f32>>, GpuError>> + use<> {
+        let submitted = self.submit_read(program, bufs);
+        let (gpu, pool) = (self.gpu.clone(), self.pool.clone());
+        async move {
+            let (buffer, lens) = submitted?;
+            let total: usize = lens.iter().sum();
+            let data = readback::read(gpu, pool, buffer, total as u64 * 4).await?;
+            let mut rest = data.as_slice();
+            let mut out = Vec::with_capacity(lens.len());
+            for len in lens {
+                let (head, tail) = rest.split_at(len);
+                out.push(head.to_vec());
+                rest = tail;
+            }
+            Ok(out)
+        }
+    }
+
+    fn submit_read(&self, program: ProgramId, bufs: &[Buf]) -> Result<(wgpu::Buffer, Vec<usize>), GpuError> {
+        let memories = bufs.iter().map(|&buf| self.find(program, buf)).collect::<Result<Vec<_>, _>>()?;
+        let lens: Vec<usize> = memories.iter().map(|m| m.len).collect();
+        let buffer = readback::staging(&self.gpu, &self.pool, lens.iter().sum::<usize>() as u64 * 4);
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let mut at = 0;
+        for memory in memories {
+            let bytes = memory.len as u64 * 4;
+            encoder.copy_buffer_to_buffer(&memory.buffer, 0, &buffer, at, bytes);
+            at += bytes;
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        Ok((buffer, lens))
+    }
+
+    /// All parameters, in the graph's order.
+    pub fn params(&self) -> impl Future<Output = Result<Vec<Vec<f32>>, GpuError>> + use<> {
+        let bufs: Vec<Buf> = (0..self.params.len()).map(Buf::Param).collect();
+        self.read(ProgramId(0), &bufs)
+    }
+
+    /// The optimizer's momentum, in the graph's order.
+    pub fn momentum(&self) -> impl Future<Output = Result<Vec<Vec<f32>>, GpuError>> + use<> {
+        let bufs: Vec<Buf> = (0..self.momentum.len()).map(Buf::Momentum).collect();
+        self.read(ProgramId(0), &bufs)
+    }
+
+    /// Replaces parameters and momentum.
+    ///
+    /// # Errors
+    /// [`GpuError::Device`] where one is longer than the network's.
+    pub fn set(&self, params: &[Vec<f32>], momentum: &[Vec<f32>]) -> Result<(), GpuError> {
+        for (i, data) in params.iter().enumerate() {
+            self.write(ProgramId(0), Buf::Param(i), data)?;
+        }
+        for (i, data) in momentum.iter().enumerate() {
+            self.write(ProgramId(0), Buf::Momentum(i), data)?;
+        }
+        Ok(())
+    }
+}
