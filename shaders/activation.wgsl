@@ -2,7 +2,6 @@
 
 struct Params {
     vectors: u32, // vec4 in the buffer
-    code: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -23,7 +22,7 @@ struct Params {
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let i = group_index(group, groups) * WG + lane;
     if i < p.vectors {
-        y[i] = activate4(x[i], p.code);
+        y[i] = activate4(x[i]);
     }
 }
 
@@ -31,7 +30,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
 fn forward_in_place(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let i = group_index(group, groups) * WG + lane;
     if i < p.vectors {
-        xy[i] = activate4(xy[i], p.code);
+        xy[i] = activate4(xy[i]);
     }
 }
 
@@ -39,7 +38,7 @@ fn forward_in_place(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups
 fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let i = group_index(group, groups) * WG + lane;
     if i < p.vectors {
-        gradient[i] = upstream[i] * slope4(value[i], p.code);
+        gradient[i] = upstream[i] * slope4(value[i]);
     }
 }
 
@@ -47,6 +46,6 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
 fn backward_in_place(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let i = group_index(group, groups) * WG + lane;
     if i < p.vectors {
-        chained[i] = chained[i] * slope4(value[i], p.code);
+        chained[i] = chained[i] * slope4(value[i]);
     }
 }

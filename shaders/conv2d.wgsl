@@ -18,7 +18,6 @@ struct Gather {
     add_y: i32, add_x: i32,
     step_y: i32, step_x: i32,
     div_y: i32, div_x: i32,
-    activation: u32,
 }
 
 struct Pack {
@@ -212,24 +211,23 @@ fn gather(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec
     }
     let out0 = ((n0 * g.groups + group) * g.results + first) * result_map + r0;
     let out1 = ((n1 * g.groups + group) * g.results + first) * result_map + r1;
-    let code = g.activation;
-    put(q, out0, first, 0u, activate4(c00[0], code));
-    put(q, out0, first, 1u, activate4(c00[1], code));
-    put(q, out0, first, 2u, activate4(c00[2], code));
-    put(q, out0, first, 3u, activate4(c00[3], code));
-    put(q, out0, first, 4u, activate4(c01[0], code));
-    put(q, out0, first, 5u, activate4(c01[1], code));
-    put(q, out0, first, 6u, activate4(c01[2], code));
-    put(q, out0, first, 7u, activate4(c01[3], code));
+    put(q, out0, first, 0u, activate4(c00[0]));
+    put(q, out0, first, 1u, activate4(c00[1]));
+    put(q, out0, first, 2u, activate4(c00[2]));
+    put(q, out0, first, 3u, activate4(c00[3]));
+    put(q, out0, first, 4u, activate4(c01[0]));
+    put(q, out0, first, 5u, activate4(c01[1]));
+    put(q, out0, first, 6u, activate4(c01[2]));
+    put(q, out0, first, 7u, activate4(c01[3]));
     let p = q + 4u * WG;
-    put(p, out1, first, 0u, activate4(c10[0], code));
-    put(p, out1, first, 1u, activate4(c10[1], code));
-    put(p, out1, first, 2u, activate4(c10[2], code));
-    put(p, out1, first, 3u, activate4(c10[3], code));
-    put(p, out1, first, 4u, activate4(c11[0], code));
-    put(p, out1, first, 5u, activate4(c11[1], code));
-    put(p, out1, first, 6u, activate4(c11[2], code));
-    put(p, out1, first, 7u, activate4(c11[3], code));
+    put(p, out1, first, 0u, activate4(c10[0]));
+    put(p, out1, first, 1u, activate4(c10[1]));
+    put(p, out1, first, 2u, activate4(c10[2]));
+    put(p, out1, first, 3u, activate4(c10[3]));
+    put(p, out1, first, 4u, activate4(c11[0]));
+    put(p, out1, first, 5u, activate4(c11[1]));
+    put(p, out1, first, 6u, activate4(c11[2]));
+    put(p, out1, first, 7u, activate4(c11[3]));
 }
 
 // Four pixels of one channel.

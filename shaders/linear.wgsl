@@ -4,7 +4,6 @@
 struct Params {
     rows: u32, columns: u32, terms: u32,
     a_row: u32, a_step: u32, b_step: u32, b_column: u32,
-    activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -59,10 +58,10 @@ fn product(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
     let t = tile(group_index(group, groups) * WG + lane);
     if t.i < p.rows {
         let sum = multiply(t);
-        put(t.i, t.j, activate4(sum[0], p.activation));
-        put(t.i + 1u, t.j, activate4(sum[1], p.activation));
-        put(t.i + 2u, t.j, activate4(sum[2], p.activation));
-        put(t.i + 3u, t.j, activate4(sum[3], p.activation));
+        put(t.i, t.j, activate4(sum[0]));
+        put(t.i + 1u, t.j, activate4(sum[1]));
+        put(t.i + 2u, t.j, activate4(sum[2]));
+        put(t.i + 3u, t.j, activate4(sum[3]));
     }
 }
 
@@ -83,10 +82,10 @@ fn product_bias(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gr
         let sum = multiply(t);
         let j = min(t.j + vec4u(0u, 1u, 2u, 3u), vec4u(p.columns - 1u));
         let add = vec4f(bias[j.x], bias[j.y], bias[j.z], bias[j.w]);
-        put_biased(t.i, t.j, activate4(sum[0] + add, p.activation));
-        put_biased(t.i + 1u, t.j, activate4(sum[1] + add, p.activation));
-        put_biased(t.i + 2u, t.j, activate4(sum[2] + add, p.activation));
-        put_biased(t.i + 3u, t.j, activate4(sum[3] + add, p.activation));
+        put_biased(t.i, t.j, activate4(sum[0] + add));
+        put_biased(t.i + 1u, t.j, activate4(sum[1] + add));
+        put_biased(t.i + 2u, t.j, activate4(sum[2] + add));
+        put_biased(t.i + 3u, t.j, activate4(sum[3] + add));
     }
 }
 

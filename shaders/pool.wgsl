@@ -7,7 +7,6 @@ struct Params {
     kernel_h: u32, kernel_w: u32,
     stride_y: u32, stride_x: u32,
     padding_y: u32, padding_x: u32,
-    activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -63,7 +62,7 @@ fn largest(i: u32) -> Best {
 fn max_forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let i = group_index(group, groups) * WG + lane;
     if i < p.len {
-        y[i] = activate(largest(i).value, p.activation);
+        y[i] = activate(largest(i).value);
     }
 }
 
@@ -73,7 +72,7 @@ fn max_forward_keep(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups
     let i = group_index(group, groups) * WG + lane;
     if i < p.len {
         let best = largest(i);
-        y[i] = activate(best.value, p.activation);
+        y[i] = activate(best.value);
         winners[i] = f32(best.at);
     }
 }
@@ -92,7 +91,7 @@ fn average_forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
                 sum += x[map + row * p.input_w + column];
             }
         }
-        y[i] = activate(sum / f32(rows.extent * columns.extent), p.activation);
+        y[i] = activate(sum / f32(rows.extent * columns.extent));
     }
 }
 

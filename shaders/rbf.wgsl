@@ -1,6 +1,6 @@
 // Squared Euclidean distance to each class' centre.
 
-struct Params { batch: u32, features: u32, classes: u32, activation: u32 }
+struct Params { batch: u32, features: u32, classes: u32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -21,7 +21,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
             let d = x[from_ + j] - centres[centre + j];
             sum += d * d;
         }
-        y[i] = activate(sum, p.activation);
+        y[i] = activate(sum);
     }
 }
 

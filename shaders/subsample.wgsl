@@ -8,7 +8,6 @@ struct Params {
     output_h: u32, output_w: u32,
     size: u32,
     splits: u32,   // backward_weight: parts of the sum over batch and positions
-    activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -41,7 +40,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
         let map = i / (p.output_h * p.output_w);
         let c = map % p.channels;
         let sum = window_sum(map, i / p.output_w % p.output_h, i % p.output_w);
-        y[i] = activate(coefficient[c] * sum + bias[c], p.activation);
+        y[i] = activate(coefficient[c] * sum + bias[c]);
     }
 }
 

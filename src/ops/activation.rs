@@ -161,8 +161,9 @@ impl Layer for Activation {
 
     fn lower(&self, cx: &mut Lower<'_>) {
         let vectors = (cx.batch * cx.output.len()).div_ceil(4);
-        let code = Self::code(Some(*self)) as usize;
-        let kernel = |entry| Dispatch::new("activation", entry).uniform(&[vectors, code]).over(vectors);
+        let code = Self::code(Some(*self));
+        let kernel =
+            |entry| Dispatch::new("activation", entry).constant("ACTIVATION", code).uniform(&[vectors]).over(vectors);
         let (Some(input), Some(output)) = (cx.bind.inputs.first().copied().or(cx.bind.grad_output), cx.bind.output)
         else {
             return;

@@ -115,7 +115,7 @@ struct Gather {
 
 impl Conv2d {
     /// Packs the weights and gathers; `padded`: a tap may miss the source.
-    fn gather(&self, cx: &mut Lower<'_>, at: &Gather, [x, y]: [Buf; 2], bias: Option<Buf>, activation: usize) {
+    fn gather(&self, cx: &mut Lower<'_>, at: &Gather, [x, y]: [Buf; 2], bias: Option<Buf>, activation: u32) {
         let groups = self.groups;
         let [kh, kw] = self.window.kernel;
         let (channels, results) = (at.source.c / groups, at.result.c / groups);
@@ -144,13 +144,13 @@ impl Conv2d {
         });
         let kernel = Dispatch::new("conv2d", "gather")
             .constant("CHECKED", u32::from(!inside))
+            .constant("ACTIVATION", activation)
             .uniform(&[groups, channels, results, blocks, total])
             .uniform(&[at.source.h, at.source.w, at.result.h, at.result.w, kh, kw])
             .uniform(&at.mul)
             .signed(&at.add)
             .signed(&at.step)
-            .uniform(&at.div)
-            .uniform(&[activation]);
+            .uniform(&at.div);
         let tiles = total.div_ceil(8 * WORKGROUP);
         cx.push(kernel.read(x).read(packed).write(y).groups(groups * blocks * tiles));
     }

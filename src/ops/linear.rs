@@ -108,7 +108,11 @@ impl Layer for Linear {
         let product = |entry, [rows, columns, terms]: [usize; 3], strides: [usize; 4], activation| {
             let tiles = rows.div_ceil(4) * columns.div_ceil(4);
             let sizes = [rows, columns, terms];
-            Dispatch::new("linear", entry).uniform(&sizes).uniform(&strides).uniform(&[activation]).over(tiles)
+            Dispatch::new("linear", entry)
+                .constant("ACTIVATION", activation)
+                .uniform(&sizes)
+                .uniform(&strides)
+                .over(tiles)
         };
         let (x, weight) = (cx.bind.inputs[0], cx.bind.params[0]);
         let Some(upstream) = cx.bind.grad_output else {
@@ -126,7 +130,7 @@ impl Layer for Linear {
             cx.push(product("product", [n, k, batch], [1, n, k, 1], 0).read(upstream).read(x).write(grad));
         }
         if let Some(grad) = cx.grad_param(1) {
-            let sizes = [batch, n, 0, 0, 0, 0, 0, 0];
+            let sizes = [batch, n, 0, 0, 0, 0, 0];
             cx.push(Dispatch::new("linear", "backward_bias").uniform(&sizes).read(upstream).write(grad).over(n));
         }
         if let Some(grad) = cx.grad_input(0) {

@@ -168,9 +168,9 @@ impl Lower<'_> {
         Slot::Constant(self.lowered.constants.len() - 1)
     }
 
-    /// The epilogue's number in shaders, 0 without one.
-    pub fn activation(&self) -> usize {
-        Activation::code(self.bind.activation) as usize
+    /// The epilogue's number in shaders, 0 without one: their `ACTIVATION`.
+    pub fn activation(&self) -> u32 {
+        Activation::code(self.bind.activation)
     }
 
     /// Where input `i`'s gradient goes, if anybody wants it.

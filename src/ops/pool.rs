@@ -39,11 +39,11 @@ fn kernel(window: &Window, cx: &Lower<'_>, entry: &'static str) -> Dispatch {
     let len = cx.batch * if cx.bind.grad_output.is_some() { input.len() } else { output.len() };
     let sizes = [len, input.h, input.w, output.h, output.w];
     Dispatch::new("pool", entry)
+        .constant("ACTIVATION", cx.activation())
         .uniform(&sizes)
         .uniform(&window.kernel)
         .uniform(&window.stride)
         .uniform(&window.padding)
-        .uniform(&[cx.activation()])
         .over(len)
 }
 

@@ -82,8 +82,9 @@ impl Layer for Rbf {
 
     fn lower(&self, cx: &mut Lower<'_>) {
         let features = cx.inputs[0].len();
-        let sizes = [cx.batch, features, self.out_features, cx.activation()];
-        let kernel = |entry| Dispatch::new("rbf", entry).uniform(&sizes);
+        let activation = cx.activation();
+        let sizes = [cx.batch, features, self.out_features];
+        let kernel = |entry| Dispatch::new("rbf", entry).constant("ACTIVATION", activation).uniform(&sizes);
         let (x, centres) = (cx.bind.inputs[0], cx.bind.params[0]);
         if let Some(upstream) = cx.bind.grad_output {
             if let Some(grad) = cx.grad_input(0) {

@@ -119,8 +119,8 @@ impl Layer for Subsample {
         let (input, output, batch) = (cx.inputs[0], cx.output, cx.batch);
         let splits = super::lower::splits(batch * output.map(), output.c, 2 * output.c);
         let kernel = |entry, len: usize, activation| {
-            let sizes = [len, batch, input.c, input.h, input.w, output.h, output.w, self.size, splits, activation];
-            Dispatch::new("subsample", entry).uniform(&sizes)
+            let sizes = [len, batch, input.c, input.h, input.w, output.h, output.w, self.size, splits];
+            Dispatch::new("subsample", entry).constant("ACTIVATION", activation).uniform(&sizes)
         };
         let (x, coefficient, bias) = (cx.bind.inputs[0], cx.bind.params[0], cx.bind.params[1]);
         let Some(upstream) = cx.bind.grad_output else {
