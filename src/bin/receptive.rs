@@ -1,2 +1,3 @@
-//! x
+//! The command line (native): facts, goldens, training. Knows the engine, nothing of the page.
+
 fn main() {}
