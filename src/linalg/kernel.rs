@@ -4,7 +4,7 @@
 //! lies, a few rows at once, each forwards; only if its rows are not contiguous is a block of it copied. Which of the two is packed is the caller's
 //! choice: C = A·B or Cᵀ = Bᵀ·Aᵀ, whichever costs less ([`Product::cost`]).
 
-use super::simd::{fuses, widest};
+use super::simd::{copy_short, fuses, widest};
 use super::{Mat, Patches, Real, Scratch};
 
 /// Columns of a full panel. Two rows of it are 8 vectors of SIMD128, six rows 12 of AVX2: what fits 16 registers beside the operands.
@@ -191,19 +191,21 @@ fn pack<T: Real>(
             }
         }
         Operand::Patches(patches, image) => {
+            let line = &mut line[..columns];
             for p in 0..depth {
-                let line = &mut line[..columns];
                 patches.row(image, p0 + p, j0, line);
-                for panel in panels(columns) {
-                    let out = &mut packed[panel.start * depth + p * panel.width..][..panel.width];
-                    let line = &line[panel.start..][..panel.used];
-                    match (out.as_chunks_mut::<WIDTH>().0, line.as_chunks::<WIDTH>().0) {
-                        ([out], [line]) => *out = *line,
-                        _ => {
-                            out[..panel.used].copy_from_slice(line);
-                            out[panel.used..].fill(T::ZERO);
-                        }
-                    }
+                let (full, _) = line.as_chunks::<WIDTH>();
+                let (rows, _) = packed.as_chunks_mut::<WIDTH>();
+                for (line, out) in full.iter().zip(rows[p..].iter_mut().step_by(depth)) {
+                    *out = *line;
+                }
+                for panel in panels(columns - full.len() * WIDTH) {
+                    let start = full.len() * WIDTH + panel.start;
+                    // What follows the last column is never looked at.
+                    copy_short(
+                        &line[start..][..panel.used],
+                        &mut packed[start * depth + p * panel.width..][..panel.used],
+                    );
                 }
             }
         }
@@ -297,7 +299,7 @@ impl<T: Real> Out<'_, T> {
                         *c += s;
                     }
                 }
-                (_, _, false) => c[..used].copy_from_slice(&sums[..used]),
+                (_, _, false) => copy_short(&sums[..used], &mut c[..used]),
                 (_, _, true) => {
                     for (c, &s) in c[..used].iter_mut().zip(sums) {
                         *c += s;

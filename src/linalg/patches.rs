@@ -1,6 +1,7 @@
 //! The patches of an image as the columns of a matrix, and back. It must not know what multiplies them.
 
 use super::kernel::{Operand, Product, product};
+use super::simd::{clear_short, copy_short};
 use super::{Mat, Real, Scratch, gemm};
 
 /// Elements of the matrix of patches that [`Patches::backward_image`] works on at a time: they should stay in a second-level cache.
@@ -59,71 +60,42 @@ impl Patches {
         (first, last.max(first))
     }
 
-    /// Calls `f(row, out_row, image_row_start, first, last, x)` for every run of taps that lies in the image: outputs `first..last` of row `out_row` see
-    /// `image_row_start + x`, `+ stride`, …
-    fn each_row(&self, mut f: impl FnMut(usize, usize, Option<(usize, usize, usize)>)) {
+    /// Writes the matrix of patches of `image` to `matrix`, rows `ld` apart (`ld >= columns`; several images side by side: pass `&mut matrix[b·columns..]`).
+    pub fn im2col<T: Real>(&self, image: &[T], matrix: &mut [T], ld: usize) {
+        self.check(image);
+        for row in 0..self.rows() {
+            self.row(image, row, 0, &mut matrix[row * ld..][..self.columns()]);
+        }
+    }
+
+    /// The transpose of [`im2col`](Patches::im2col): adds every element of `matrix` to the pixel it was taken from. Does not clear `image` first.
+    pub fn col2im<T: Real>(&self, matrix: &[T], ld: usize, image: &mut [T]) {
+        self.check(image);
         let [height, width] = self.size;
         let [kh, kw] = self.kernel;
         for row in 0..self.rows() {
             let (channel, ky, kx) = (row / (kh * kw), row / kw % kh, row % kw);
             let (top, bottom) = self.inside(0, ky);
             let (left, right) = self.inside(1, kx);
-            for oy in 0..self.output[0] {
-                if oy < top || oy >= bottom || left == right {
-                    f(row, oy, None);
-                    continue;
-                }
+            if left >= right {
+                continue;
+            }
+            for oy in top..bottom {
                 let y = oy * self.stride[0] + ky * self.dilation[0] - self.padding[0];
                 let x = left * self.stride[1] + kx * self.dilation[1] - self.padding[1];
-                f(row, oy, Some(((channel * height + y) * width + x, left, right)));
-            }
-        }
-    }
-
-    /// Writes the matrix of patches of `image` to `matrix`, rows `ld` apart (`ld >= columns`; several images side by side: pass `&mut matrix[b·columns..]`).
-    pub fn im2col<T: Real>(&self, image: &[T], matrix: &mut [T], ld: usize) {
-        assert!(image.len() >= self.pixels(), "im2col: {} elements cannot be {self:?}", image.len());
-        let (width, stride) = (self.output[1], self.stride[1]);
-        self.each_row(|row, oy, run| {
-            let at = row * ld + oy * width;
-            let out = &mut matrix[at..at + width];
-            match run {
-                None => out.fill(T::ZERO),
-                Some((from, left, right)) => {
-                    out[..left].fill(T::ZERO);
-                    out[right..].fill(T::ZERO);
-                    let out = &mut out[left..right];
-                    if stride == 1 {
-                        out.copy_from_slice(&image[from..from + out.len()]);
-                    } else {
-                        for (o, &v) in out.iter_mut().zip(image[from..].iter().step_by(stride)) {
-                            *o = v;
-                        }
-                    }
-                }
-            }
-        });
-    }
-
-    /// The transpose of [`im2col`](Patches::im2col): adds every element of `matrix` to the pixel it was taken from. Does not clear `image` first.
-    pub fn col2im<T: Real>(&self, matrix: &[T], ld: usize, image: &mut [T]) {
-        assert!(image.len() >= self.pixels(), "col2im: {} elements cannot be {self:?}", image.len());
-        let (width, stride) = (self.output[1], self.stride[1]);
-        self.each_row(|row, oy, run| {
-            if let Some((to, left, right)) = run {
-                let at = row * ld + oy * width;
-                let from = &matrix[at + left..at + right];
-                if stride == 1 {
-                    for (o, &v) in image[to..to + from.len()].iter_mut().zip(from) {
-                        *o += v;
+                let from = &matrix[row * ld + oy * self.output[1]..][left..right];
+                let to = &mut image[(channel * height + y) * width + x..];
+                if self.stride[1] == 1 {
+                    for (to, &v) in to[..from.len()].iter_mut().zip(from) {
+                        *to += v;
                     }
                 } else {
-                    for (o, &v) in image[to..].iter_mut().step_by(stride).zip(from) {
-                        *o += v;
+                    for (to, &v) in to.iter_mut().step_by(self.stride[1]).zip(from) {
+                        *to += v;
                     }
                 }
             }
-        });
+        }
     }
 
     /// Columns `from..from + out.len()` of row `row` of the matrix of patches.
@@ -131,32 +103,73 @@ impl Patches {
     pub(super) fn row<T: Real>(&self, image: &[T], row: usize, from: usize, out: &mut [T]) {
         let [height, width] = self.size;
         let [kh, kw] = self.kernel;
+        let [sy, sx] = self.stride;
         let (channel, ky, kx) = (row / (kh * kw), row / kw % kh, row % kw);
         let (top, bottom) = self.inside(0, ky);
         let (left, right) = self.inside(1, kx);
-        let (columns, stride) = (self.output[1], self.stride[1]);
-        let (mut oy, mut ox, mut rest) = (from / columns, from % columns, out);
-        while !rest.is_empty() {
-            let (run, tail) = rest.split_at_mut((columns - ox).min(rest.len()));
-            let (start, end) = (left.clamp(ox, ox + run.len()), right.clamp(ox, ox + run.len()));
+        let columns = self.output[1];
+        let image = &image[channel * height * width..][..height * width];
+        // Where output (0, 0) looks, wrapped around if that is in the padding.
+        let origin = (ky * self.dilation[0]).wrapping_sub(self.padding[0]).wrapping_mul(width);
+        let origin = origin.wrapping_add(kx * self.dilation[1]).wrapping_sub(self.padding[1]);
+        let at = |oy: usize, ox: usize| origin.wrapping_add(oy * sy * width + ox * sx);
+
+        let (mut oy, first, mut out) = (from / columns, from % columns, out);
+        // Part of an output row, `ox..`; also for padding on the sides and steps longer than one.
+        let part = |oy: usize, ox: usize, out: &mut [T]| {
+            let (start, end) = (left.clamp(ox, ox + out.len()), right.clamp(ox, ox + out.len()));
             if oy < top || oy >= bottom || start >= end {
-                run.fill(T::ZERO);
+                return clear_short(out);
+            }
+            let pixels = &image[at(oy, start)..];
+            clear_short(&mut out[..start - ox]);
+            clear_short(&mut out[end - ox..]);
+            let out = &mut out[start - ox..end - ox];
+            if sx == 1 {
+                copy_short(&pixels[..out.len()], out);
             } else {
-                let y = oy * self.stride[0] + ky * self.dilation[0] - self.padding[0];
-                let x = start * stride + kx * self.dilation[1] - self.padding[1];
-                let pixels = &image[(channel * height + y) * width + x..];
-                run[..start - ox].fill(T::ZERO);
-                run[end - ox..].fill(T::ZERO);
-                let run = &mut run[start - ox..end - ox];
-                if stride == 1 {
-                    run.copy_from_slice(&pixels[..run.len()]);
-                } else {
-                    for (o, &v) in run.iter_mut().zip(pixels.iter().step_by(stride)) {
-                        *o = v;
-                    }
+                for (o, &v) in out.iter_mut().zip(pixels.iter().step_by(sx)) {
+                    *o = v;
                 }
             }
-            (oy, ox, rest) = (oy + 1, 0, tail);
+        };
+        if first > 0 {
+            let (head, tail) = out.split_at_mut((columns - first).min(out.len()));
+            part(oy, first, head);
+            (oy, out) = (oy + 1, tail);
+        }
+        // Whole rows: above the image, in it, below it.
+        let rows = out.len() / columns;
+        let (above, below) = (top.clamp(oy, oy + rows) - oy, bottom.clamp(oy, oy + rows) - oy);
+        let (whole, rest) = out.split_at_mut(rows * columns);
+        if left >= right {
+            clear_short(whole);
+        } else {
+            let (head, tail) = whole.split_at_mut(above * columns);
+            let (inner, tail) = tail.split_at_mut((below.max(above) - above) * columns);
+            clear_short(head);
+            clear_short(tail);
+            let y = oy + above;
+            if inner.is_empty() {
+            } else if sx == 1 && sy == 1 && columns == width {
+                // The image shifted by a few pixels: one copy, then the columns that came from the next or the last row are cleared.
+                let missing = if y == 0 || origin > image.len() { left } else { 0 };
+                let start = at(y, missing);
+                let len = (inner.len() - missing).min(image.len() - start);
+                inner[missing..missing + len].copy_from_slice(&image[start..start + len]);
+                for x in (0..left).chain(right..columns) {
+                    inner[x..].iter_mut().step_by(columns).for_each(|v| *v = T::ZERO);
+                }
+            } else if sx == 1 && left == 0 && right == columns {
+                rows_of(&image[at(y, 0)..], sy * width, inner, columns);
+            } else {
+                for (y, out) in (y..).zip(inner.chunks_exact_mut(columns)) {
+                    part(y, 0, out);
+                }
+            }
+        }
+        if !rest.is_empty() {
+            part(oy + rows, 0, rest);
         }
     }
 
@@ -249,6 +262,36 @@ impl Patches {
     }
 }
 
+/// Copies rows of `columns` numbers, `step` apart in `from`, next to each other.
+#[inline(always)]
+fn rows_of<T: Real>(from: &[T], step: usize, out: &mut [T], columns: usize) {
+    // A little too much of each row: the next row covers it. Copies of a known length cost a tenth of the others (see `copy_short`).
+    let done = match columns {
+        0..=4 => wide_rows::<T, 4>(from, step, out, columns),
+        5..=8 => wide_rows::<T, 8>(from, step, out, columns),
+        9..=12 => wide_rows::<T, 12>(from, step, out, columns),
+        13..=16 => wide_rows::<T, 16>(from, step, out, columns),
+        _ => 0,
+    };
+    for (y, out) in out.chunks_exact_mut(columns).enumerate().skip(done) {
+        copy_short(&from[y * step..][..columns], out);
+    }
+}
+
+/// As many rows as can be copied `L` numbers at a time without running over the end.
+#[inline(always)]
+fn wide_rows<T: Real, const L: usize>(from: &[T], step: usize, out: &mut [T], columns: usize) -> usize {
+    let rows = out.len() / columns;
+    for y in 0..rows {
+        match (from.get(y * step..).and_then(|from| from.first_chunk::<L>()), out[y * columns..].first_chunk_mut::<L>())
+        {
+            (Some(from), Some(out)) => *out = *from,
+            _ => return y,
+        }
+    }
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +307,11 @@ mod tests {
             ([2, 3], [5, 5], [1, 1], [2, 2], [1, 1]),
             ([3, 3], [1, 1], [2, 2], [0, 0], [1, 1]),
             ([3, 4], [2, 2], [3, 3], [3, 3], [1, 1]),
+            ([4, 5], [3, 3], [1, 1], [1, 1], [1, 1]),
+            ([4, 6], [3, 5], [1, 1], [2, 4], [2, 2]),
+            ([5, 14], [2, 5], [1, 1], [0, 0], [1, 1]),
+            ([3, 31], [2, 4], [1, 1], [0, 0], [1, 1]),
+            ([7, 71], [2, 4], [2, 1], [1, 0], [1, 1]),
         ] {
             let axis = |i: usize| (size[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) / stride[i] + 1;
             out.push(Patches { channels: 3, size, kernel, stride, padding, dilation, output: [axis(0), axis(1)] });
@@ -294,8 +342,8 @@ mod tests {
                 let want: Vec<f32> = (0..n).map(|column| pixel(&p, row, column).map_or(0.0, |at| image[at])).collect();
                 assert_eq!(matrix[row * ld..][..n], want, "{p:?} row {row}");
                 assert_eq!(matrix[row * ld + n..][..2], [-1.0; 2], "{p:?} row {row}: what lies between rows");
-                for from in 0..n {
-                    for to in from..=n {
+                for from in (0..n).step_by(1 + n / 40) {
+                    for to in (from..=n).step_by(1 + n / 30) {
                         let mut out = vec![-1.0; to - from];
                         p.row(&image, row, from, &mut out);
                         assert_eq!(out, want[from..to], "{p:?} row {row} columns {from}..{to}");

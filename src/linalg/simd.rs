@@ -3,6 +3,53 @@
 //! In wasm the build decides (SIMD128, in `.cargo/config.toml`), on ARM NEON is always there. On x86-64 a build has to run on any machine, so the
 //! choice is made at run time: code inside [`widest`] is compiled a second time for AVX2 and FMA. (`pulp` wraps what Rust calls unsafe here.)
 
+use super::Real;
+use std::hint::black_box;
+
+/// Copies a run of a few numbers. The compiler turns a copy whose length it does not know into wasm's `memory.copy`, which V8 leaves
+/// the program to do: more than the ten or thirty numbers of a row of a small image cost. Here the pieces have known lengths, the last overlaps.
+#[inline(always)]
+pub fn copy_short<T: Real>(from: &[T], to: &mut [T]) {
+    assert_eq!(from.len(), to.len(), "a copy needs slices of one length");
+    match (from.last_chunk::<4>(), to.len()) {
+        (_, 64..) => to.copy_from_slice(from),
+        (Some(tail), _) => {
+            let (eights, rest) = to.as_chunks_mut::<8>();
+            for (to, from) in eights.iter_mut().zip(from.as_chunks::<8>().0) {
+                let ([a, b], _) = from.as_chunks::<4>() else { return };
+                let ([c, d], _) = to.as_chunks_mut::<4>() else { return };
+                *d = *b;
+                *c = *a;
+            }
+            if rest.len() > 4
+                && let (Some(to), Some(from)) =
+                    (rest.first_chunk_mut::<4>(), from[from.len() / 8 * 8..].first_chunk::<4>())
+            {
+                *to = *from;
+            }
+            if let Some(to) = to.last_chunk_mut::<4>() {
+                *to = *tail;
+            }
+        }
+        _ => {
+            for (to, &from) in to.iter_mut().zip(from) {
+                *to = from + T::ZERO;
+            }
+        }
+    }
+}
+
+/// Clears a short run, for the same reason with a zero that the compiler does not see through.
+#[inline(always)]
+pub fn clear_short<T: Real>(run: &mut [T]) {
+    if !run.is_empty() {
+        let zero = black_box(T::ZERO);
+        for v in run {
+            *v = zero;
+        }
+    }
+}
+
 /// Runs `f`, compiled for AVX2 and FMA where the machine has them. What `f` calls takes part only if it is inlined.
 #[inline(always)]
 pub fn widest<R>(f: impl FnOnce() -> R) -> R {
