@@ -8,4 +8,5 @@ wasm=$(cargo build --quiet --profile engine --target $target --bench linalg --me
     sed -n 's/.*"executable":"\([^"]*linalg[^"]*\.wasm\)".*/\1/p' | tail -n 1)
 out=target/$target/bench-linalg
 wasm-bindgen --target nodejs --out-dir "$out" --out-name linalg "$wasm"
-node "$out/linalg.js" "${1-}"
+mv "$out/linalg.js" "$out/linalg.cjs" # package.json says that .js files are modules; this one is not
+node "$out/linalg.cjs" "${1-}"
