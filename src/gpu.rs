@@ -6,6 +6,7 @@
 //! | `lower.rs` | a plan as dispatches, pure |
 //! | `shaders.rs` | the WGSL files |
 //! | `device.rs` | getting a device; its errors |
+//! | `paint.rs` | feature maps onto canvases |
 //! | `readback.rs` | staging buffers and their futures |
 
 use crate::arch::Architecture;
@@ -18,10 +19,12 @@ use std::future::Future;
 
 mod device;
 pub mod lower;
+mod paint;
 mod readback;
 pub mod shaders;
 
 pub use device::{AdapterInfo, Gpu, GpuError};
+pub use paint::Canvas;
 
 /// Steps whose statistics fit into one staging buffer: [`Executor::step_capture`].
 const CAPTURES: u64 = 64;
@@ -36,6 +39,7 @@ pub struct Executor {
     modules: HashMap<&'static str, wgpu::ShaderModule>,
     pipelines: HashMap<PipelineKey, wgpu::ComputePipeline>,
     pool: Pool,
+    brushes: paint::BrushBox,
 }
 
 type PipelineKey = (&'static str, &'static str, Vec<(&'static str, u32)>);
@@ -80,6 +84,7 @@ impl Executor {
             modules: HashMap::new(),
             pipelines: HashMap::new(),
             pool: Pool::default(),
+            brushes: HashMap::new(),
             gpu,
         };
         for (i, data) in params.iter().enumerate() {

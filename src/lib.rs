@@ -5,6 +5,7 @@
 //! [`arch`] (the networks) → [`plan`] (what to compute from which memory) → [`cpu`] and [`gpu`] (executors).
 
 pub mod arch;
+pub mod colormap;
 pub mod cpu;
 pub mod data;
 pub mod gpu;

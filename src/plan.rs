@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `forward.rs` | values, fusion of activations into the layer before |
 //! | `backward.rs` | loss, gradients (adding where a value fans out), optimizer |
+//! | `patch.rs` | what painters are told |
 
 use crate::arch::Architecture;
 use crate::graph::NodeId;
@@ -13,6 +14,9 @@ use std::fmt;
 
 mod backward;
 mod forward;
+mod patch;
+
+pub use patch::Patch;
 
 /// What a plan is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,6 +3,7 @@
 //! On the wire each message is a JS array `[message, transferred…]`: the message by `serde-wasm-bindgen`, then what travels by
 //! transfer (canvases, byte buffers), in the order in which the message names them.
 
+pub use crate::colormap::Palette;
 use crate::data::distort::Distortion;
 use crate::graph::NodeId;
 use crate::ops::explain::Explanation;
@@ -95,17 +96,6 @@ pub enum Scale {
     Layer,
     /// Each map its own: faint maps can be seen.
     Map,
-}
-
-/// Colours: signed values run negative–zero–positive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Palette {
-    /// Orange–white–blue.
-    #[default]
-    Light,
-    /// Orange–black–blue, for dark pages.
-    Dark,
 }
 
 /// How training runs.

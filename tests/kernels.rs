@@ -4,11 +4,12 @@
 
 use pollster::block_on;
 use receptive::arch::{Architecture, variant};
+use receptive::colormap::Palette;
 use receptive::cpu;
-use receptive::gpu::{Executor, Gpu, GpuError};
+use receptive::gpu::{Canvas, Executor, Gpu, GpuError};
 use receptive::graph::Graph;
 use receptive::ops::{Activation, Buf, Case, Conv2d, Layer, Linear, Loss, MaxPool2d, Op, Role, Window};
-use receptive::plan::{Mode, Plan, Request};
+use receptive::plan::{Mode, Patch, Plan, Request};
 use receptive::rng::Rng;
 use receptive::tensor::Shape;
 
@@ -287,6 +288,60 @@ fn memory_and_errors() {
     gpu.destroy();
     let lost = block_on(device.params());
     assert!(matches!(lost, Err(GpuError::Lost { .. } | GpuError::Device(_))), "{lost:?}");
+}
+
+/// Pixels of maps painted by the GPU against the same painted here: one scale a layer, one a map, both palettes, odd sizes.
+#[test]
+fn painting() {
+    let Some(gpu) = gpu() else { return };
+    let mut g = Graph::new();
+    let x = g.input("x", Shape::new(2, 5, 7)).unwrap();
+    let y = g.push("y", Conv2d::new(3, 3), &[x]).unwrap();
+    let net = Architecture::unnamed(g, y, Loss::CrossEntropy);
+    let mut rng = Rng::new(4);
+    let mut device = Executor::new(gpu.clone(), &params(&net, &mut rng, false)).unwrap();
+    let plan = Plan::new(&net, &Request::inference(2, &[]));
+    let program = device.prepare(&net, plan.clone()).unwrap();
+    device.write(program, plan.inputs[0], &fill(&mut rng, 2 * 70, false)).unwrap();
+    device.run(program).unwrap();
+    let (input, output) = (plan.inputs[0], plan.values[1].unwrap());
+    let patch = |buf, offset, [rows, cols]: [usize; 2], at, scale| Patch { buf, offset, rows, cols, at, scale };
+    let patches = [
+        patch(input, 70, [5, 7], [1.0, 2.0, 21.0, 15.0], 70..140), // the second image
+        patch(input, 105, [5, 7], [25.5, 2.25, 20.0, 13.0], 70..140),
+        patch(output, 15, [3, 5], [3.0, 20.0, 35.0, 27.0], 15..30), // one map, its own scale
+        patch(output, 0, [3, 5], [40.0, 20.0, 10.0, 6.0], 0..90),
+        patch(Buf::Param(1), 0, [1, 3], [40.0, 30.0, 9.0, 3.0], 0..3),
+    ];
+    let size = [61, 53];
+    for palette in [Palette::Light, Palette::Dark] {
+        let mut canvas = Canvas::offscreen(&gpu, [8, 8]);
+        canvas.resize(&gpu, size);
+        device.paint(&canvas).unwrap(); // nothing yet
+        let empty = block_on(device.pixels(&canvas).unwrap()).unwrap();
+        assert!(empty.len() == 61 * 53 * 4 && empty.iter().all(|&v| v == 0));
+        device.layout(&mut canvas, program, &patches, palette).unwrap();
+        device.paint(&canvas).unwrap();
+        let found = block_on(device.pixels(&canvas).unwrap()).unwrap();
+        let mut expected = vec![0u8; found.len()];
+        for p in &patches {
+            let values = block_on(device.read(program, &[p.buf])).unwrap().remove(0);
+            let largest = values[p.scale.clone()].iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            for (x, y) in (0..size[1]).flat_map(|y| (0..size[0]).map(move |x| (x, y))) {
+                if let Some(i) = p.element(x, y) {
+                    let [r, g, b] = palette.colour(values[i] / largest);
+                    expected[(y * size[0] + x) as usize * 4..][..4].copy_from_slice(&[r, g, b, 255]);
+                }
+            }
+        }
+        let off = found.iter().zip(&expected).filter(|(f, e)| f.abs_diff(**e) > 1).count();
+        // a rectangle's edge may fall to either side where it meets the middle of a pixel
+        assert!(off <= 13 * 4, "{palette:?}: {off} of {} bytes differ", found.len());
+        assert!(expected.iter().filter(|&&v| v != 0).count() > 4000);
+    }
+    let beyond = patch(output, 80, [3, 5], [0.0, 0.0, 1.0, 1.0], 0..90);
+    let mut canvas = Canvas::offscreen(&gpu, size);
+    assert!(device.layout(&mut canvas, program, &[beyond], Palette::Light).is_err());
 }
 
 /// The comparison itself can fail.

@@ -61,6 +61,11 @@ struct Reports {
 pub struct Gpu {
     /// Which adapter.
     pub adapter: AdapterInfo,
+    /// Kept for the canvases of the page.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) instance: wgpu::Instance,
+    #[cfg(target_arch = "wasm32")]
+    pub(super) wgpu_adapter: wgpu::Adapter,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     reports: Arc<Mutex<Reports>>,
@@ -112,7 +117,16 @@ impl Gpu {
             lock(&told).lost.get_or_insert(message);
         });
         let adapter_info = AdapterInfo { name, software };
-        Ok(Self { adapter: adapter_info, device, queue, reports })
+        Ok(Self {
+            adapter: adapter_info,
+            #[cfg(target_arch = "wasm32")]
+            instance,
+            #[cfg(target_arch = "wasm32")]
+            wgpu_adapter: adapter,
+            device,
+            queue,
+            reports,
+        })
     }
 
     /// Whether the device still works: what it reported since, if anything.

@@ -48,8 +48,14 @@ impl Future for Mapped {
     }
 }
 
-/// Maps the first `bytes` of a staging buffer (after all that was submitted before), reads them, gives the buffer back.
+/// As [`read_bytes`], as numbers.
 pub(super) async fn read(gpu: Gpu, pool: Pool, buffer: wgpu::Buffer, bytes: u64) -> Result<Vec<f32>, GpuError> {
+    let data = read_bytes(gpu, pool, buffer, bytes).await?;
+    Ok(data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+}
+
+/// Maps the first `bytes` of a staging buffer (after all that was submitted before), reads them, gives the buffer back.
+pub(super) async fn read_bytes(gpu: Gpu, pool: Pool, buffer: wgpu::Buffer, bytes: u64) -> Result<Vec<u8>, GpuError> {
     if bytes == 0 {
         pool.borrow_mut().push(buffer);
         return Ok(Vec::new());
@@ -69,7 +75,7 @@ pub(super) async fn read(gpu: Gpu, pool: Pool, buffer: wgpu::Buffer, bytes: u64)
     result.map_err(|e| GpuError::Device(e.to_string()))?;
     let data = {
         let view = buffer.get_mapped_range(..bytes).map_err(|e| GpuError::Device(e.to_string()))?;
-        view.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        view.to_vec()
     };
     buffer.unmap();
     pool.borrow_mut().push(buffer);

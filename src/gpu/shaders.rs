@@ -7,6 +7,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("conv2d", include_str!("../../shaders/conv2d.wgsl")),
     ("linear", include_str!("../../shaders/linear.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
+    ("paint", include_str!("../../shaders/paint.wgsl")),
     ("pool", include_str!("../../shaders/pool.wgsl")),
     ("rbf", include_str!("../../shaders/rbf.wgsl")),
     ("sgd", include_str!("../../shaders/sgd.wgsl")),
