@@ -4,7 +4,7 @@
 //! lies, a few rows at once, each forwards; only if its rows are not contiguous is a block of it copied. Which of the two is packed is the caller's
 //! choice: C = A·B or Cᵀ = Bᵀ·Aᵀ, whichever costs less ([`Product::cost`]).
 
-use super::simd::{copy_short, fuses, widest};
+use super::simd::{Work, copy_short, fuses, widest};
 use super::{Mat, Patches, Real, Scratch};
 
 /// Columns of a full panel. Two rows of it are 8 vectors of SIMD128, six rows 12 of AVX2: what fits 16 registers beside the operands.
@@ -89,11 +89,26 @@ pub(super) fn product<T: Real>(product: Product<'_, T>, c: &mut [T], scratch: &m
     }
     // Double precision has half as many numbers in a register: the small block for it.
     if fuses() && size_of::<T>() == 4 {
-        widest(|| blocks::<T, true, true>(product, c, scratch));
+        widest(Blocks::<T, true, true> { product, c, scratch });
     } else if fuses() {
-        widest(|| blocks::<T, true, false>(product, c, scratch));
+        widest(Blocks::<T, true, false> { product, c, scratch });
     } else {
         blocks::<T, false, false>(product, c, scratch);
+    }
+}
+
+/// [`blocks`] as work for [`widest`].
+struct Blocks<'a, T, const FUSE: bool, const TALL: bool> {
+    product: Product<'a, T>,
+    c: &'a mut [T],
+    scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Real, const FUSE: bool, const TALL: bool> Work for Blocks<'_, T, FUSE, TALL> {
+    type Result = ();
+    #[inline(always)]
+    fn run(self) {
+        blocks::<T, FUSE, TALL>(self.product, self.c, self.scratch);
     }
 }
 

@@ -50,14 +50,39 @@ pub fn clear_short<T: Real>(run: &mut [T]) {
     }
 }
 
-/// Runs `f`, compiled for AVX2 and FMA where the machine has them. What `f` calls takes part only if it is inlined.
+/// A piece of work that [`widest`] compiles twice. Mark `run` as `#[inline(always)]`, and all that it calls: what is not inlined stays narrow.
+pub trait Work {
+    /// What comes of it.
+    type Result;
+    /// Does it.
+    fn run(self) -> Self::Result;
+}
+
+/// A closure will do if it is small: the compiler inlines it by itself.
+impl<R, F: FnOnce() -> R> Work for F {
+    type Result = R;
+    #[inline(always)]
+    fn run(self) -> R {
+        self()
+    }
+}
+
+/// Runs `work`, compiled for AVX2 and FMA where the machine has them.
 #[inline(always)]
-pub fn widest<R>(f: impl FnOnce() -> R) -> R {
+pub fn widest<W: Work>(work: W) -> W::Result {
     #[cfg(target_arch = "x86_64")]
     if let Some(v3) = pulp::x86::V3::try_new() {
-        return v3.vectorize(f);
+        struct Call<W>(W);
+        impl<W: Work> pulp::NullaryFnOnce for Call<W> {
+            type Output = W::Result;
+            #[inline(always)]
+            fn call(self) -> W::Result {
+                self.0.run()
+            }
+        }
+        return v3.vectorize(Call(work));
     }
-    f()
+    work.run()
 }
 
 /// Whether a fused multiply-add is one instruction inside [`widest`]. Where it is not, it is a function call: never use it there.
