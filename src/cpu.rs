@@ -76,6 +76,14 @@ impl<T: Real> Executor<T> {
         self.programs.clear();
     }
 
+    /// Frees one prepared plan's memory; its id is void.
+    pub fn release(&mut self, program: ProgramId) {
+        if let Some(program) = self.programs.get_mut(program.0) {
+            *program =
+                Program { plan: program.plan.emptied(), locals: Vec::new(), layers: Vec::new(), writes: Vec::new() };
+        }
+    }
+
     /// The elements of a buffer.
     pub fn read(&self, program: ProgramId, buf: Buf) -> &[T] {
         let program = &self.programs[program.0];

@@ -258,6 +258,13 @@ impl Executor {
         self.programs.iter_mut().for_each(|p| *p = None);
     }
 
+    /// Frees one prepared plan's memory; its id is void.
+    pub fn release(&mut self, id: ProgramId) {
+        if let Some(program) = self.programs.get_mut(id.0) {
+            *program = None;
+        }
+    }
+
     fn program(&self, id: ProgramId) -> Result<&Program, GpuError> {
         let program = self.programs.get(id.0).and_then(Option::as_ref);
         program.ok_or_else(|| GpuError::Device(format!("program {} is not prepared", id.0)))

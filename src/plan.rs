@@ -19,9 +19,10 @@ mod patch;
 pub use patch::Patch;
 
 /// What a plan is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
     /// Values only; dropout is off, batch norm takes its running statistics.
+    #[default]
     Inference,
     /// Values, loss, gradients, one optimizer step.
     Training,
@@ -130,7 +131,7 @@ pub struct Step {
 }
 
 /// Buffers and steps. Made once, run many times; nothing is allocated while it runs.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Plan {
     /// Images at a time.
     pub batch: usize,
@@ -177,17 +178,16 @@ impl Plan {
         Self {
             batch: request.batch,
             mode: request.mode,
-            buffers: Vec::new(),
-            steps: Vec::new(),
             values: vec![None; nodes],
             gradients: vec![None; nodes],
             param_gradients: vec![None; net.graph.params().len()],
-            inputs: Vec::new(),
-            labels: None,
-            hyper: None,
-            upstream: None,
-            stats: None,
+            ..Self::default()
         }
+    }
+
+    /// The same without its buffers and steps: what is left of a plan whose memory was given back.
+    pub fn emptied(&self) -> Self {
+        Self { batch: self.batch, mode: self.mode, ..Self::default() }
     }
 
     fn buffer(&mut self, label: String, len: usize) -> Buf {

@@ -1,7 +1,7 @@
 //! What the page and the engine say to each other: commands in, events out, plain data. Knows neither side.
 //!
-//! On the wire each message is a JS array `[message, transferred…]`: the message by `serde-wasm-bindgen`, then what travels by
-//! transfer (canvases, byte buffers), in the order in which the message names them.
+//! On the wire each message is a JS array `[message, transferred…]`: the message by `serde-wasm-bindgen`, then its large arrays
+//! ([`Arrays`]) as `Float32Array`s, then what else travels by transfer (a canvas, a file's bytes). `protocol/wire.rs` does it.
 
 pub use crate::colormap::Palette;
 use crate::data::distort::Distortion;
@@ -9,6 +9,36 @@ use crate::graph::NodeId;
 use crate::ops::explain::Explanation;
 use crate::tensor::{Shape, Unit};
 use serde::{Deserialize, Serialize};
+
+#[cfg(target_arch = "wasm32")]
+pub mod wire;
+
+/// The large arrays of a message, in order: they travel beside it, not in it.
+pub trait Arrays {
+    /// Each of them.
+    fn arrays(&mut self) -> Vec<&mut Vec<f32>>;
+}
+
+impl Arrays for Command {
+    fn arrays(&mut self) -> Vec<&mut Vec<f32>> {
+        match self {
+            Self::Show { picture: Picture::Raw(values), .. } => vec![values],
+            Self::TrainOn { images, .. } => vec![images],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Arrays for Event {
+    fn arrays(&mut self) -> Vec<&mut Vec<f32>> {
+        match self {
+            Self::Shown { input: Some(values), .. } => vec![values],
+            Self::Tensor { data, .. } => vec![data],
+            Self::TrainedOn { losses, .. } => vec![losses],
+            _ => Vec::new(),
+        }
+    }
+}
 
 /// Which executor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
