@@ -191,7 +191,7 @@ impl Patches {
         self.check(image);
         let (k, n) = (self.rows(), self.columns());
         let weight = Mat::new(weight, k);
-        if self.is_identity() || n == 1 && self.is_whole() {
+        if self.is_identity() || self.is_whole() {
             // One column: the image is it.
             return gemm(maps, n, k, weight, Mat::new(image, n), out, n, accumulate, scratch);
         }
@@ -214,7 +214,7 @@ impl Patches {
         self.check(image);
         let (k, n) = (self.rows(), self.columns());
         let upstream = Mat::new(upstream, n);
-        if self.is_identity() || n == 1 && self.is_whole() {
+        if self.is_identity() || self.is_whole() {
             return gemm(maps, k, n, upstream, Mat::new(image, n).t(), out, k, accumulate, scratch);
         }
         upstream.check("upstream", maps, n);
@@ -235,7 +235,7 @@ impl Patches {
     ) {
         let (k, n) = (self.rows(), self.columns());
         let (weight, upstream) = (Mat::new(weight, k).t(), Mat::new(upstream, n));
-        if self.is_identity() || n == 1 && self.is_whole() {
+        if self.is_identity() || self.is_whole() {
             return gemm(k, n, maps, weight, upstream, out, n, accumulate, scratch);
         }
         self.check(out);
@@ -256,9 +256,9 @@ impl Patches {
         }
     }
 
-    /// Whether the only window is the whole image.
-    fn is_whole(&self) -> bool {
-        self.kernel == self.size && self.padding == [0, 0] && self.dilation == [1, 1]
+    /// Whether the only window is the whole image: a batch of images is a matrix then, and the convolution a product with it.
+    pub fn is_whole(&self) -> bool {
+        self.output == [1, 1] && self.kernel == self.size && self.padding == [0, 0] && self.dilation == [1, 1]
     }
 }
 

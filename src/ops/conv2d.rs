@@ -225,28 +225,27 @@ impl Layer for Conv2d {
         let (k, n, m) = (patches.rows(), patches.columns(), self.out_channels / groups);
         let (x, weight) = (cx.input(0), cx.param(0));
         let bias = self.bias.then(|| cx.param(1));
-        let [matrix] = cx.scratch.take([if patches.is_identity() { 0 } else { k * n }]);
         let y = &mut cx.out[0];
-        for (image, y) in x.chunks_exact(input.len()).zip(y.chunks_exact_mut(output.len())) {
-            for (g, (image, y)) in image.chunks_exact(patches.pixels()).zip(y.chunks_exact_mut(m * n)).enumerate() {
-                let columns = if patches.is_identity() {
-                    image
-                } else {
-                    patches.im2col(image, matrix, n);
-                    &*matrix
-                };
-                let w = Mat::new(&weight[g * m * k..], k);
-                // The bias goes in first: the product adds to it.
-                if let Some(bias) = bias {
-                    for (y, &b) in y.chunks_exact_mut(n).zip(&bias[g * m..]) {
-                        y.fill(b);
-                    }
-                }
-                gemm(m, n, k, w, Mat::new(columns, n), y, n, bias.is_some(), cx.packing);
-                if let Some(activation) = cx.bind.activation {
-                    activation.apply(y);
+        // The bias goes in first: the product adds to it.
+        if let Some(bias) = bias {
+            for y in y.chunks_exact_mut(output.len()) {
+                for (y, &b) in y.chunks_exact_mut(n).zip(bias) {
+                    y.fill(b);
                 }
             }
+        }
+        if patches.is_whole() && groups == 1 {
+            // One window, the whole image: a linear layer, and the batch is a matrix.
+            gemm(cx.batch, m, k, Mat::new(x, k), Mat::new(weight, k).t(), y, m, bias.is_some(), cx.packing);
+        } else {
+            for (image, y) in x.chunks_exact(input.len()).zip(y.chunks_exact_mut(output.len())) {
+                for (g, (image, y)) in image.chunks_exact(patches.pixels()).zip(y.chunks_exact_mut(m * n)).enumerate() {
+                    patches.forward(m, &weight[g * m * k..], image, y, bias.is_some(), cx.packing);
+                }
+            }
+        }
+        if let Some(activation) = cx.bind.activation {
+            activation.apply(y);
         }
     }
 
@@ -255,23 +254,19 @@ impl Layer for Conv2d {
         let patches = self.patches(input, output);
         let (k, n, m) = (patches.rows(), patches.columns(), self.out_channels / groups);
         let (x, weight, upstream) = (cx.input(0), cx.param(0), cx.grad_output());
-        let identity = patches.is_identity();
+        let whole = patches.is_whole() && groups == 1;
 
         if let Some(i) = cx.grad_param(0) {
-            let [matrix] = cx.scratch.take([if identity { 0 } else { k * n }]);
             let grad = &mut cx.out[i];
-            for (b, (image, dy)) in x.chunks_exact(input.len()).zip(upstream.chunks_exact(output.len())).enumerate() {
-                for g in 0..groups {
-                    let image = &image[g * patches.pixels()..][..patches.pixels()];
-                    let columns = if identity {
-                        image
-                    } else {
-                        patches.im2col(image, matrix, n);
-                        &*matrix
-                    };
-                    let dy = Mat::new(&dy[g * m * n..], n);
-                    let dw = &mut grad[g * m * k..][..m * k];
-                    gemm(m, k, n, dy, Mat::new(columns, n).t(), dw, k, b > 0, cx.packing);
+            if whole {
+                gemm(m, k, cx.batch, Mat::new(upstream, m).t(), Mat::new(x, k), grad, k, false, cx.packing);
+            } else {
+                for (b, (image, dy)) in x.chunks_exact(input.len()).zip(upstream.chunks_exact(output.len())).enumerate()
+                {
+                    for (g, dw) in grad.chunks_exact_mut(m * k).enumerate() {
+                        let image = &image[g * patches.pixels()..];
+                        patches.backward_weight(m, &dy[g * m * n..], image, dw, b > 0, cx.packing);
+                    }
                 }
             }
             self.weight(input).mask(grad);
@@ -288,20 +283,13 @@ impl Layer for Conv2d {
             }
         }
         if let Some(i) = cx.grad_input(0) {
-            let [matrix] = cx.scratch.take([if identity { 0 } else { k * n }]);
             let grad = &mut cx.out[i];
+            if whole {
+                return gemm(cx.batch, k, m, Mat::new(upstream, m), Mat::new(weight, k), grad, k, false, cx.packing);
+            }
             for (dx, dy) in grad.chunks_exact_mut(input.len()).zip(upstream.chunks_exact(output.len())) {
-                for g in 0..groups {
-                    let w = Mat::new(&weight[g * m * k..], k).t();
-                    let dy = Mat::new(&dy[g * m * n..], n);
-                    let dx = &mut dx[g * patches.pixels()..][..patches.pixels()];
-                    if identity {
-                        gemm(k, n, m, w, dy, dx, n, false, cx.packing);
-                    } else {
-                        gemm(k, n, m, w, dy, matrix, n, false, cx.packing);
-                        dx.fill(T::ZERO);
-                        patches.col2im(matrix, n, dx);
-                    }
+                for (g, dx) in dx.chunks_exact_mut(patches.pixels()).enumerate() {
+                    patches.backward_image(m, &weight[g * m * k..], &dy[g * m * n..], dx, false, cx.packing);
                 }
             }
         }
