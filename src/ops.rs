@@ -21,6 +21,7 @@ mod subsample;
 
 pub use activation::Activation;
 pub use conv2d::{Conv2d, Table};
+pub use explain::{Ask, Explanation};
 pub use flatten::Flatten;
 pub use input::Input;
 pub use linear::Linear;
@@ -51,6 +52,7 @@ macro_rules! ops {
             fn forward<T: Real>(&self, cx: &mut Pass<'_, T>) { match self { $(Op::$name(op) => op.forward(cx)),* } }
             fn backward<T: Real>(&self, cx: &mut Pass<'_, T>) { match self { $(Op::$name(op) => op.backward(cx)),* } }
             fn lower(&self, cx: &mut Lower<'_>) { match self { $(Op::$name(op) => op.lower(cx)),* } }
+            fn explain(&self, ask: &Ask<'_>) -> Explanation { match self { $(Op::$name(op) => op.explain(ask)),* } }
             fn cases() -> Vec<Case> { [$($name::cases()),*].concat() }
         }
     };
@@ -85,6 +87,8 @@ pub trait Layer: Sized {
     fn backward<T: Real>(&self, cx: &mut Pass<'_, T>);
     /// The same on the GPU, forward or backward: pushes kernels. Pure.
     fn lower(&self, cx: &mut Lower<'_>);
+    /// How one unit's value comes about, for the page: terms and numbers.
+    fn explain(&self, ask: &Ask<'_>) -> Explanation;
     /// Cases that the kernel and gradient suites run on every executor: non-square, odd, batched.
     fn cases() -> Vec<Case>;
 }

@@ -1,6 +1,7 @@
 //! Pointwise activations. They stand as layers of their own and as the epilogue that a plan fuses into the layer before.
 //! All derivatives are written in terms of the *output*, so that the value before the activation need not be kept.
 
+use super::explain::{Ask, Explanation, Rule, steps};
 use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, one};
 use crate::linalg::{Real, relu_into, relu_slice, sigmoid_into, sigmoid_slice, tanh_into, tanh_slice};
 use crate::tensor::Shape;
@@ -176,6 +177,15 @@ impl Layer for Activation {
             (None, _) => kernel("forward").read(input).write(output),
         };
         cx.push(dispatch);
+    }
+
+    fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        let mut term = ask.single(ask.unit);
+        let (before, mut value) = (term.result, [term.result]);
+        self.apply(&mut value);
+        term.result = value[0];
+        let steps = steps(&[("input", before), ("value", value[0])]);
+        Explanation { rule: Rule::Activation(*self), terms: vec![term], steps }
     }
 
     fn cases() -> Vec<Case> {

@@ -1,6 +1,7 @@
 //! Convolution (cross-correlation, as every framework calls it) with stride, padding, dilation, groups and LeNet's
 //! connection table. On the CPU: patches as a matrix, times the weights as a matrix.
 
+use super::explain::{Ask, Explanation, weighted_sum};
 use super::lower::{WORKGROUP, splits, sum as sum_parts};
 use super::{Buf, Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
 use crate::linalg::{Mat, Patches, Real, gemm, sum};
@@ -352,6 +353,18 @@ impl Layer for Conv2d {
             };
             self.gather(cx, &backward, [upstream, grad], None, 0);
         }
+    }
+
+    fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        let (out, channels) = (ask.unit.c, ask.shapes[0].c / self.groups);
+        let taps = self.window.kernel[0] * self.window.kernel[1];
+        let first = out / (self.out_channels / self.groups) * channels;
+        let connected = |i: &usize| self.table.as_ref().is_none_or(|table| table.connects(out, *i));
+        let terms = (0..channels).filter(connected).map(|i| {
+            let kernel = &ask.params[0][(out * channels + i) * taps..][..taps];
+            ask.patch(first + i, &self.window).weighted(kernel)
+        });
+        weighted_sum(terms.collect(), self.bias.then(|| ask.params[1][out]))
     }
 
     fn cases() -> Vec<Case> {

@@ -1,13 +1,13 @@
 //! The arithmetic of one unit as data: what the page shows when a unit is clicked. Each op tells its own; nothing here draws.
 
-use crate::ops::Activation;
+use crate::ops::{Activation, Window};
 use crate::tensor::{Shape, Unit};
 use serde::{Deserialize, Serialize};
 
 /// What an op needs to tell how one unit's value came about: values of one image.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
-    /// Values of each input, c×h×w.
+    /// Values of each input, c×h×w; for the network's input, which has none, its own value.
     pub inputs: &'a [&'a [f32]],
     /// Shapes of the inputs.
     pub shapes: &'a [Shape],
@@ -39,7 +39,7 @@ pub enum Rule {
 }
 
 /// A patch of one input map, what it is multiplied with, and what it adds.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Term {
     /// Which of the op's inputs.
     pub input: usize,
@@ -68,4 +68,86 @@ pub struct Explanation {
     pub terms: Vec<Term>,
     /// Named numbers on the way, in order; the last is the value.
     pub steps: Vec<(String, f32)>,
+}
+
+impl Ask<'_> {
+    /// The patch of one input map that the unit sees through a window: nothing multiplied yet. Taps lie `dilation` apart.
+    pub fn patch(&self, map: usize, window: &Window) -> Term {
+        let (input, [kh, kw]) = (self.shapes[0], window.kernel);
+        let start = |axis: usize, unit: usize| (unit * window.stride[axis]) as isize - window.padding[axis] as isize;
+        let at = [start(0, self.unit.y), start(1, self.unit.x)];
+        let inside = |position: isize, size: usize| usize::try_from(position).ok().filter(|&p| p < size);
+        let mut values = Vec::with_capacity(kh * kw);
+        for tap in 0..kh * kw {
+            let y = inside(at[0] + (tap / kw * window.dilation[0]) as isize, input.h);
+            let x = inside(at[1] + (tap % kw * window.dilation[1]) as isize, input.w);
+            let index = y.zip(x).map(|(y, x)| input.index(Unit { c: map, y, x }));
+            values.push(index.and_then(|i| self.inputs[0].get(i).copied()));
+        }
+        Term { input: 0, map, at, size: [kh, kw], values, weights: Vec::new(), mark: None, result: 0.0 }
+    }
+
+    /// All of the input: a term a map where there are maps, one term (a row) where there are only features.
+    pub fn whole(&self) -> Vec<Term> {
+        let input = self.shapes[0];
+        let (maps, size) = if input.map() > 1 { (input.c, [input.h, input.w]) } else { (1, [1, input.c]) };
+        let chunks = self.inputs[0].chunks_exact(size[0] * size[1]).take(maps).enumerate();
+        chunks
+            .map(|(map, values)| Term {
+                input: 0,
+                map,
+                at: [0, 0],
+                size,
+                values: values.iter().copied().map(Some).collect(),
+                weights: Vec::new(),
+                mark: None,
+                result: 0.0,
+            })
+            .collect()
+    }
+
+    /// One unit of the input, as it is.
+    pub fn single(&self, unit: Unit) -> Term {
+        let value = self.inputs[0].get(self.shapes[0].index(unit)).copied();
+        Term {
+            input: 0,
+            map: unit.c,
+            at: [unit.y as isize, unit.x as isize],
+            size: [1, 1],
+            values: vec![value],
+            weights: Vec::new(),
+            mark: None,
+            result: value.unwrap_or(0.0),
+        }
+    }
+}
+
+impl Term {
+    /// The same with weights; its result is Σ value·weight, summed in f64 as the reader would.
+    pub fn weighted(mut self, weights: &[f32]) -> Self {
+        let products = self.values.iter().zip(weights).filter_map(|(v, &w)| v.map(|v| f64::from(v) * f64::from(w)));
+        self.result = products.sum::<f64>() as f32;
+        self.weights = weights.to_vec();
+        self
+    }
+
+    /// The same; its result is the sum of the values.
+    pub fn summed(mut self) -> Self {
+        self.result = self.values.iter().flatten().map(|&v| f64::from(v)).sum::<f64>() as f32;
+        self
+    }
+}
+
+/// Named numbers.
+pub(crate) fn steps(named: &[(&str, f32)]) -> Vec<(String, f32)> {
+    named.iter().map(|&(name, value)| (name.to_string(), value)).collect()
+}
+
+/// Σ of the terms, plus the bias if there is one.
+pub(crate) fn weighted_sum(terms: Vec<Term>, bias: Option<f32>) -> Explanation {
+    let sum: f64 = terms.iter().map(|t| f64::from(t.result)).sum();
+    let mut steps = steps(&[("sum", sum as f32)]);
+    steps.extend(bias.map(|b| ("bias".to_string(), b)));
+    steps.push(("value".to_string(), (sum + f64::from(bias.unwrap_or(0.0))) as f32));
+    Explanation { rule: Rule::WeightedSum, terms, steps }
 }

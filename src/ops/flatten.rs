@@ -1,5 +1,6 @@
 //! Maps to one vector. Moves nothing: the plan gives input and output the same memory.
 
+use super::explain::{Ask, Explanation, Rule, steps};
 use super::{Case, Kind, Layer, Linear, Lower, Mismatch, Param, Pass, Reach, one};
 use crate::linalg::Real;
 use crate::tensor::Shape;
@@ -37,6 +38,11 @@ impl Layer for Flatten {
     fn forward<T: Real>(&self, _: &mut Pass<'_, T>) {}
     fn backward<T: Real>(&self, _: &mut Pass<'_, T>) {}
     fn lower(&self, _: &mut Lower<'_>) {}
+
+    fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        let term = ask.single(ask.shapes[0].unit(ask.output.index(ask.unit)));
+        Explanation { rule: Rule::Copy, steps: steps(&[("value", term.result)]), terms: vec![term] }
+    }
 
     fn cases() -> Vec<Case> {
         // Nothing of its own runs; a linear layer after it is what there is to see (see `tests/gradients.rs` for the chain).

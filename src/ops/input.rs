@@ -1,5 +1,6 @@
 //! The network's input: a shape. Computes nothing; the caller writes its value.
 
+use super::explain::{Ask, Explanation, Rule, steps};
 use super::{Case, Kind, Layer, Lower, Mismatch, Param, Pass, Reach};
 use crate::linalg::Real;
 use crate::tensor::Shape;
@@ -41,6 +42,11 @@ impl Layer for Input {
     fn forward<T: Real>(&self, _: &mut Pass<'_, T>) {}
     fn backward<T: Real>(&self, _: &mut Pass<'_, T>) {}
     fn lower(&self, _: &mut Lower<'_>) {}
+
+    fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        let term = ask.single(ask.unit);
+        Explanation { rule: Rule::Copy, steps: steps(&[("value", term.result)]), terms: vec![term] }
+    }
 
     fn cases() -> Vec<Case> {
         Vec::new()

@@ -1,5 +1,6 @@
 //! Fully connected layer: y = W·x + b over all elements of the input.
 
+use super::explain::{Ask, Explanation, weighted_sum};
 use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, one};
 use crate::linalg::{Mat, Real, add_into, gemm};
 use crate::tensor::Shape;
@@ -136,6 +137,18 @@ impl Layer for Linear {
         if let Some(grad) = cx.grad_input(0) {
             cx.push(product("product", [batch, k, n], [n, 1, k, 1], 0).read(upstream).read(weight).write(grad));
         }
+    }
+
+    fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        let features = ask.shapes[0].len();
+        let mut weights = &ask.params[0][ask.unit.c * features..][..features];
+        let mut terms = ask.whole();
+        for term in &mut terms {
+            let (own, rest) = weights.split_at(term.values.len());
+            *term = std::mem::take(term).weighted(own);
+            weights = rest;
+        }
+        weighted_sum(terms, self.bias.then(|| ask.params[1][ask.unit.c]))
     }
 
     fn cases() -> Vec<Case> {

@@ -1,5 +1,6 @@
 //! Max and average pooling: any kernel, stride (overlapping too), padding, ceil mode.
 
+use super::explain::{Ask, Explanation, Rule, steps};
 use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Window, one};
 use crate::linalg::Real;
 use crate::tensor::Shape;
@@ -135,6 +136,16 @@ impl Layer for MaxPool2d {
         }
     }
 
+    fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        let mut term = ask.patch(ask.unit.c, &self.0);
+        let present = term.values.iter().enumerate().filter_map(|(i, v)| v.map(|v| (i, v)));
+        // As `forward` has it: of equals the first, and NaN wins.
+        let best = present.reduce(|best, next| if next.1 > best.1 || next.1.is_nan() { next } else { best });
+        term.mark = best.map(|(i, _)| i);
+        term.result = best.map_or(f32::NAN, |(_, v)| v);
+        Explanation { rule: Rule::Max, steps: steps(&[("value", term.result)]), terms: vec![term] }
+    }
+
     fn cases() -> Vec<Case> {
         vec![
             Case::new("2×2", Self(Window::square(2).stride(2)), &[Shape::new(3, 6, 8)], 2),
@@ -227,6 +238,15 @@ impl Layer for AvgPool2d {
         } else if let Some(y) = cx.bind.output {
             cx.push(kernel(&self.0, cx, "average_forward").read(cx.bind.inputs[0]).write(y));
         }
+    }
+
+    fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        let (term, input) = (ask.patch(ask.unit.c, &self.0).summed(), ask.shapes[0]);
+        let (_, height) = taps(&self.0, 0, ask.unit.y, input.h);
+        let (_, width) = taps(&self.0, 1, ask.unit.x, input.w);
+        let count = (height * width) as f32;
+        let named = [("sum", term.result), ("count", count), ("value", term.result / count)];
+        Explanation { rule: Rule::Mean, terms: vec![term], steps: steps(&named) }
     }
 
     fn cases() -> Vec<Case> {

@@ -1,5 +1,6 @@
 //! LeNet-5's output (LeCun 1998, §II.B): Euclidean radial basis functions, the squared distance of F6 to a picture of each class.
 
+use super::explain::{Ask, Explanation, Rule, steps};
 use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, one};
 use crate::linalg::Real;
 use crate::tensor::Shape;
@@ -94,6 +95,21 @@ impl Layer for Rbf {
         } else if let Some(y) = cx.bind.output {
             cx.push(kernel("forward").read(x).read(centres).write(y).over(cx.batch * self.out_features));
         }
+    }
+
+    fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        let features = ask.shapes[0].len();
+        let mut centre = &ask.params[0][ask.unit.c * features..][..features];
+        let mut terms = ask.whole();
+        for term in &mut terms {
+            let (own, rest) = centre.split_at(term.values.len());
+            let square = |(x, w): (f32, &f32)| (f64::from(x) - f64::from(*w)).powi(2);
+            term.result = term.values.iter().flatten().copied().zip(own).map(square).sum::<f64>() as f32;
+            term.weights = own.to_vec();
+            centre = rest;
+        }
+        let value = terms.iter().map(|t| f64::from(t.result)).sum::<f64>() as f32;
+        Explanation { rule: Rule::SquaredDistance, terms, steps: steps(&[("value", value)]) }
     }
 
     fn cases() -> Vec<Case> {

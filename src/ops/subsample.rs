@@ -1,5 +1,6 @@
 //! LeNet-5's trainable subsampling (LeCun 1998, §II.B): the sum of a 2×2 window, times a coefficient, plus a bias, a pair per map.
 
+use super::explain::{Ask, Explanation, Rule, steps};
 use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
 use crate::linalg::{Real, sum};
 use crate::tensor::Shape;
@@ -140,6 +141,21 @@ impl Layer for Subsample {
             let len = batch * input.len();
             cx.push(kernel("backward_input", len, 0).read(upstream).read(coefficient).write(grad).over(len));
         }
+    }
+
+    fn explain(&self, ask: &Ask<'_>) -> Explanation {
+        let c = ask.unit.c;
+        let term = ask.patch(c, &self.window()).summed();
+        let (sum, coefficient, bias) = (term.result, ask.params[0][c], ask.params[1][c]);
+        let product = coefficient * sum;
+        let named = [
+            ("sum", sum),
+            ("coefficient", coefficient),
+            ("product", product),
+            ("bias", bias),
+            ("value", product + bias),
+        ];
+        Explanation { rule: Rule::ScaledSum, terms: vec![term], steps: steps(&named) }
     }
 
     fn cases() -> Vec<Case> {
