@@ -47,7 +47,7 @@ scenario('a new build replaces the old one at the next load', { serviceWorker: t
     server.replace('data/d.txt', `data ${number}`);
   };
   const text = (name) => page.evaluate(async (name) => (await fetch(name)).text(), name);
-  const caches = () => page.evaluate(async () => Object.fromEntries(await Promise.all((await window.caches.keys()).map(async (key) => [key, (await (await window.caches.open(key)).keys()).map(({ url }) => url.split('/receptive/')[1])]))));
+  const caches = () => page.evaluate(async () => Object.fromEntries(await Promise.all((await window.caches.keys()).map(async (key) => [key, (await (await window.caches.open(key)).keys()).map(({ url }) => url.split('/receptive/')[1]).sort()]))));
   // This build's worker is in charge and has put the others' caches away.
   const settled = (number) => page.evaluate(async (mine) => {
     const tidy = async () => (await window.caches.keys()).filter((key) => key !== 'receptive-data').join() === mine;

@@ -190,3 +190,6 @@ export async function pixel(page, x, y) {
     return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
   }, png.toString('base64'));
 }
+
+// The ten recorded digits: [{ digit, strokes }, …], strokes as draw() takes them.
+export const DIGITS = JSON.parse(fs.readFileSync(path.resolve(here, '../digits.json'), 'utf8'));
