@@ -182,8 +182,8 @@ fn panels(columns: usize) -> impl Iterator<Item = Panel> {
     })
 }
 
-/// Writes B's block into panels: for every p in turn the panel's columns.
-#[inline(always)]
+/// Writes B's block into panels: for every p in turn the panel's columns. (Out of line: it moves numbers, and needs no wide arithmetic.)
+#[inline(never)]
 fn pack<T: Real>(
     b: Operand<'_, T>,
     p0: usize,
@@ -229,40 +229,49 @@ fn pack<T: Real>(
 
 #[inline(always)]
 fn pack_panel<T: Real, const W: usize>(b: Mat<'_, T>, used: usize, out: &mut [T]) {
-    let (out, _) = out.as_chunks_mut::<W>();
     if b.col == 1 && used == W {
-        for (p, out) in out.iter_mut().enumerate() {
+        for (p, out) in out.as_chunks_mut::<W>().0.iter_mut().enumerate() {
             out.copy_from_slice(&b.data[p * b.row..][..W]);
         }
-    } else if b.row == 1 && used == W {
-        // Columns are contiguous: transpose four rows of the panel at a time.
-        let depth = out.len();
-        let columns: [&[T]; W] = std::array::from_fn(|q| &b.data[q * b.col..][..depth]);
-        let (fours, _) = out.as_chunks_mut::<4>();
-        for (p, out) in fours.iter_mut().enumerate() {
-            transpose(std::array::from_fn(|q| columns[q].as_chunks::<4>().0[p]), out);
-        }
-        for p in depth / 4 * 4..depth {
-            out[p] = std::array::from_fn(|q| columns[q][p]);
-        }
+    } else if b.row == 1 {
+        interleave(b.data, b.col, used, W, out);
     } else {
-        for (p, out) in out.iter_mut().enumerate() {
-            for (q, out) in out.iter_mut().enumerate() {
-                *out = if q < used { b.data[p * b.row + q * b.col] } else { T::ZERO };
+        for (p, out) in out.chunks_exact_mut(W).enumerate() {
+            // What follows the last column is never looked at.
+            for (out, &v) in out[..used].iter_mut().zip(b.data[p * b.row..].iter().step_by(b.col)) {
+                *out = v;
             }
         }
     }
 }
 
-#[inline(always)]
-fn transpose<T: Real, const W: usize>(columns: [[T; 4]; W], rows: &mut [[T; W]; 4]) {
-    for (p, row) in rows.iter_mut().enumerate() {
-        *row = std::array::from_fn(|q| columns[q][p]);
+/// Packs columns that are contiguous, `step` apart: a transposition, four columns and four rows at a time.
+#[inline(never)]
+fn interleave<T: Real>(columns: &[T], step: usize, used: usize, width: usize, out: &mut [T]) {
+    let depth = out.len() / width;
+    let fours = used / 4 * 4;
+    for q in (0..fours).step_by(4) {
+        let [c0, c1, c2, c3] = [0, 1, 2, 3].map(|i| columns[(q + i) * step..][..depth].as_chunks::<4>().0);
+        let steps = c0.iter().zip(c1).zip(c2).zip(c3).zip(out.chunks_exact_mut(4 * width));
+        for ((((c0, c1), c2), c3), out) in steps {
+            for (p, out) in out.chunks_exact_mut(width).enumerate() {
+                if let Some(out) = out[q..].first_chunk_mut() {
+                    *out = [c0[p], c1[p], c2[p], c3[p]];
+                }
+            }
+        }
+    }
+    for q in 0..used {
+        let from = if q < fours { depth / 4 * 4 } else { 0 };
+        let column = &columns[q * step..][..depth];
+        for (&v, out) in column.iter().zip(out.chunks_exact_mut(width)).skip(from) {
+            out[q] = v;
+        }
     }
 }
 
 /// Copies rows of A that are not contiguous next to each other.
-#[inline(always)]
+#[inline(never)]
 fn copy_rows<T: Real>(a: Operand<'_, T>, i0: usize, rows: usize, p0: usize, depth: usize, out: &mut [T]) {
     if let Operand::Strided(mat) = a
         && mat.row == 1
@@ -294,32 +303,32 @@ struct Out<'a, T> {
 impl<T: Real> Out<'_, T> {
     #[inline(always)]
     fn store<const R: usize, const W: usize>(&mut self, row: usize, used: usize, sums: [[T; W]; R]) {
-        let (i, j) = (self.i + row, self.j);
-        if self.transposed {
-            for q in 0..used {
-                let at = (j + q) * self.ldc + i;
-                let c = &mut self.c[at..][..R];
-                for (c, sums) in c.iter_mut().zip(&sums) {
-                    *c = if self.add { *c + sums[q] } else { sums[q] };
-                }
-            }
-            return;
+        if self.transposed || used < W {
+            return self.store_slowly(row, used, sums.as_flattened(), W);
         }
         for (r, sums) in sums.iter().enumerate() {
-            let c = &mut self.c[(i + r) * self.ldc + j..];
-            match (c.first_chunk_mut::<W>(), used == W, self.add) {
-                (Some(c), true, false) => *c = *sums,
-                (Some(c), true, true) => {
+            let (c, _) = self.c[(self.i + row + r) * self.ldc + self.j..][..W].as_chunks_mut::<W>();
+            for c in c {
+                if self.add {
                     for (c, &s) in c.iter_mut().zip(sums) {
                         *c += s;
                     }
+                } else {
+                    *c = *sums;
                 }
-                (_, _, false) => copy_short(&sums[..used], &mut c[..used]),
-                (_, _, true) => {
-                    for (c, &s) in c[..used].iter_mut().zip(sums) {
-                        *c += s;
-                    }
-                }
+            }
+        }
+    }
+
+    /// The same for a panel that is not full, or a transposed result. Out of line: in every tile it would make the program a half larger.
+    #[inline(never)]
+    fn store_slowly(&mut self, row: usize, used: usize, sums: &[T], width: usize) {
+        let (down, right) = if self.transposed { (1, self.ldc) } else { (self.ldc, 1) };
+        let start = (self.i + row) * down + self.j * right;
+        for (r, sums) in sums.chunks_exact(width).enumerate() {
+            let c = self.c[start + r * down..].iter_mut().step_by(right);
+            for (c, &s) in c.zip(&sums[..used]) {
+                *c = if self.add { *c + s } else { s };
             }
         }
     }
