@@ -4,6 +4,11 @@
 //! | file | what |
 //! |---|---|
 //! | `executor.rs` | CPU or GPU behind one interface |
+//! | `training.rs` | SGD on an executor; testing |
+//! | `facts.rs`, `golden.rs` | documents of the command line |
 //! | `platform.rs` | what the world must offer |
 
 pub mod executor;
+pub mod facts;
+pub mod golden;
+pub mod training;
