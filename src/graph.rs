@@ -5,6 +5,8 @@ use crate::ops::{Input, Layer, Mismatch, Op, Param};
 use crate::tensor::Shape;
 
 pub mod cost;
+pub mod describe;
+pub mod layout;
 pub mod receptive_field;
 
 /// A node by position; inputs always point backwards.

@@ -17,5 +17,6 @@ pub mod ops;
 pub mod plan;
 pub mod protocol;
 pub mod rng;
+pub mod scene;
 pub mod tensor;
 pub mod weights;

@@ -1,0 +1,406 @@
+//! Where a network's layers stand in a diagram: cards, columns, rows, routed edges. A fold over the graph; knows no network and
+//! no page, only how large each card wants to be.
+
+use super::{Graph, NodeId};
+use crate::ops::{Kind, Layer, Reach};
+
+/// A rectangle in px: left, top, width, height.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Frame {
+    /// Left.
+    pub x: f32,
+    /// Top.
+    pub y: f32,
+    /// Width.
+    pub w: f32,
+    /// Height.
+    pub h: f32,
+}
+
+impl Frame {
+    /// Left, top, width, height.
+    pub const fn new(x: f32, y: f32, w: f32, h: f32) -> Self {
+        Self { x, y, w, h }
+    }
+
+    /// Right edge.
+    pub fn right(self) -> f32 {
+        self.x + self.w
+    }
+
+    /// Bottom edge.
+    pub fn bottom(self) -> f32 {
+        self.y + self.h
+    }
+
+    /// Middle.
+    pub fn centre(self) -> [f32; 2] {
+        [self.x + self.w / 2.0, self.y + self.h / 2.0]
+    }
+
+    /// Whether the point lies in it (left and top edge included).
+    pub fn contains(self, x: f32, y: f32) -> bool {
+        x >= self.x && x < self.right() && y >= self.y && y < self.bottom()
+    }
+
+    /// Whether the two share area.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.x < other.right() && other.x < self.right() && self.y < other.bottom() && other.y < self.bottom()
+    }
+
+    /// The smallest frame around both.
+    pub fn around(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        Self { x, y, w: self.right().max(other.right()) - x, h: self.bottom().max(other.bottom()) - y }
+    }
+
+    /// Larger by `by` on every side.
+    pub fn grow(self, by: f32) -> Self {
+        Self { x: self.x - by, y: self.y - by, w: self.w + 2.0 * by, h: self.h + 2.0 * by }
+    }
+}
+
+/// One picture of the diagram: a layer with the pointwise layers behind it that only it feeds (conv + bn + relu), and a
+/// flattening before it, which has no picture of its own.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Card {
+    /// What stands on it: the paper's group where it holds just this card (`C1`), else the layer's name.
+    pub title: String,
+    /// The layer that the card is named and coloured after.
+    pub layer: NodeId,
+    /// Whose value it shows: the last.
+    pub node: NodeId,
+    /// All its nodes, in order.
+    pub nodes: Vec<NodeId>,
+    /// Cards it reads, by position; all smaller than its own.
+    pub inputs: Vec<usize>,
+    /// Longest path from an input, in cards.
+    pub column: usize,
+    /// 0: the main line; branches below.
+    pub row: usize,
+}
+
+/// A network's cards, in topological order.
+pub fn cards(graph: &Graph) -> Vec<Card> {
+    let nodes = graph.nodes();
+    let mut readers = vec![0usize; nodes.len()];
+    nodes.iter().flat_map(|n| &n.inputs).for_each(|&i| readers[i] += 1);
+    let mut of: Vec<Option<usize>> = vec![None; nodes.len()]; // card of a node; none while it waits for the next layer
+    let mut waiting: Vec<Vec<NodeId>> = vec![Vec::new(); nodes.len()]; // nodes without a picture that the next layer takes along
+    let mut cards: Vec<Card> = Vec::new();
+    for (id, node) in nodes.iter().enumerate() {
+        let only = match node.inputs[..] {
+            [input] => Some(input),
+            _ => None,
+        };
+        let before = only.map(|input| std::mem::take(&mut waiting[input])).unwrap_or_default();
+        let flat = only.is_some_and(|input| node.op.reach(nodes[input].shape) == Reach::Flatten);
+        let pointwise = only.is_some() && matches!(node.op.kind(), Kind::Activation | Kind::Normalisation);
+        let mut next = (id + 1..nodes.len()).filter(|&i| nodes[i].inputs.contains(&id));
+        let handed_on = readers[id] == 1 && next.next().is_some_and(|i| nodes[i].inputs.len() == 1);
+        if (flat || pointwise && !before.is_empty()) && handed_on {
+            waiting[id] = [before, vec![id]].concat();
+            continue;
+        }
+        if let (Some(input), true) = (only, before.is_empty())
+            && let Some(card) = of[input]
+            && (flat || pointwise && readers[input] == 1 && nodes[input].op.kind() != Kind::Input)
+        {
+            cards[card].nodes.push(id);
+            if !flat {
+                cards[card].node = id;
+            }
+            of[id] = Some(card);
+            continue;
+        }
+        let first = before.first().copied().unwrap_or(id);
+        let mut inputs: Vec<usize> = nodes[first].inputs.iter().filter_map(|&i| of[i]).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        let members = [before, vec![id]].concat();
+        members.iter().for_each(|&i| of[i] = Some(cards.len()));
+        cards.push(Card { title: String::new(), layer: id, node: id, nodes: members, inputs, column: 0, row: 0 });
+    }
+    for card in &mut cards {
+        let (name, group) = (&nodes[card.layer].name, &nodes[card.layer].group);
+        let below = format!("{group}/");
+        let held = |id: usize| nodes[id].group == *group || nodes[id].group.starts_with(&below);
+        let alone = !group.is_empty() && (0..nodes.len()).filter(|&id| held(id)).all(|id| card.nodes.contains(&id));
+        let title = if alone { group.rsplit('/').next().unwrap_or(group) } else { name };
+        card.title = title.to_string();
+    }
+    let inputs: Vec<Vec<usize>> = cards.iter().map(|c| c.inputs.clone()).collect();
+    for (card, (column, row)) in cards.iter_mut().zip(grid(&inputs)) {
+        (card.column, card.row) = (column, row);
+    }
+    cards
+}
+
+/// Column (longest path from a source) and row of each card, given the cards it reads. A card stays in the uppermost row of
+/// those it reads; where several want one place, the one with the longest way to go takes it and the others move down: so the
+/// trunk stays straight, and side branches and auxiliary heads hang below.
+pub fn grid(inputs: &[Vec<usize>]) -> Vec<(usize, usize)> {
+    let mut column = vec![0; inputs.len()];
+    let mut ahead = vec![0usize; inputs.len()];
+    for (i, from) in inputs.iter().enumerate() {
+        column[i] = from.iter().map(|&f| column[f] + 1).max().unwrap_or(0);
+    }
+    for (i, from) in inputs.iter().enumerate().rev() {
+        from.iter().for_each(|&f| ahead[f] = ahead[f].max(ahead[i] + 1));
+    }
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    order.sort_by_key(|&i| (column[i], usize::MAX - ahead[i], i));
+    let mut row = vec![0; inputs.len()];
+    let mut taken = std::collections::HashSet::new();
+    for i in order {
+        let wish = inputs[i].iter().map(|&f| row[f]).min().unwrap_or(0);
+        let free = (wish..).find(|&r| !taken.contains(&(column[i], r)));
+        row[i] = free.unwrap_or(wish);
+        taken.insert((column[i], row[i]));
+    }
+    column.into_iter().zip(row).collect()
+}
+
+/// Room between cards, in px.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Spacing {
+    /// Between columns.
+    pub column: f32,
+    /// Between rows, and between bands.
+    pub row: f32,
+    /// Between arcs that run over one another.
+    pub lane: f32,
+    /// Where a band of columns ends and the next one begins below; infinite: one band.
+    pub width: f32,
+}
+
+/// A connection between two cards, as corner points from one to the other.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Edge {
+    /// Card it leaves.
+    pub from: usize,
+    /// Card it enters.
+    pub to: usize,
+    /// Whether it passes over cards in between (a residual network's shortcut).
+    pub skip: bool,
+    /// Corners; runs are horizontal or vertical.
+    pub points: Vec<[f32; 2]>,
+}
+
+/// A diagram: where each card stands and how edges run.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Placement {
+    /// One a card.
+    pub frames: Vec<Frame>,
+    /// One for each input of each card.
+    pub edges: Vec<Edge>,
+    /// Width and height.
+    pub size: [f32; 2],
+}
+
+/// How many columns each band takes, for columns of these widths.
+fn bands(widths: &[f32], spacing: &Spacing) -> Vec<std::ops::Range<usize>> {
+    let mut out = Vec::new();
+    let (mut first, mut used) = (0, 0.0);
+    for (i, &w) in widths.iter().enumerate() {
+        if i > first && used + spacing.column + w > spacing.width {
+            out.push(first..i);
+            (first, used) = (i, 0.0);
+        }
+        used += w + if i > first { spacing.column } else { 0.0 };
+    }
+    out.push(first..widths.len());
+    out
+}
+
+/// Places cards of these sizes (width, height).
+pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement {
+    if cards.is_empty() {
+        return Placement::default();
+    }
+    let columns = cards.iter().map(|c| c.column + 1).max().unwrap_or(0);
+    let rows = cards.iter().map(|c| c.row + 1).max().unwrap_or(0);
+    let mut widths = vec![0f32; columns];
+    for (card, size) in cards.iter().zip(sizes) {
+        widths[card.column] = widths[card.column].max(size[0]);
+    }
+    let bands = bands(&widths, spacing);
+    let band_of = |column: usize| bands.iter().position(|b| b.contains(&column)).unwrap_or(0);
+    let occupied =
+        |row: usize, columns: std::ops::Range<usize>| cards.iter().any(|c| c.row == row && columns.contains(&c.column));
+    // What each edge does: along a free row, or over the cards of its source's row in a lane of its own.
+    let mut arcs: Vec<(usize, usize, usize)> = Vec::new(); // length, from, to
+    for (to, card) in cards.iter().enumerate() {
+        for &from in &card.inputs {
+            let between = cards[from].column + 1..card.column;
+            if band_of(cards[from].column) == band_of(card.column)
+                && occupied(cards[from].row, between.clone())
+                && occupied(card.row, between.clone())
+            {
+                arcs.push((between.len(), from, to));
+            }
+        }
+    }
+    arcs.sort_unstable();
+    let mut lanes: Vec<(usize, usize, usize)> = Vec::new(); // from, to, lane
+    for &(_, from, to) in &arcs {
+        let row = cards[from].row.min(cards[to].row);
+        let meets = |&&(f, t, _): &&(usize, usize, usize)| {
+            cards[f].row.min(cards[t].row) == row
+                && cards[f].column < cards[to].column
+                && cards[from].column < cards[t].column
+        };
+        let used: Vec<usize> = lanes.iter().filter(meets).map(|l| l.2).collect();
+        let lane = (0..).find(|l| !used.contains(l)).unwrap_or(0);
+        lanes.push((from, to, lane));
+    }
+
+    let mut frames = vec![Frame::default(); cards.len()];
+    let mut arc_base = std::collections::HashMap::new(); // (band, row) → where its cards begin
+    let mut tops = Vec::new(); // of each band
+    let mut left = vec![0f32; columns];
+    let (mut y, mut size) = (0f32, [0f32; 2]);
+    for (b, band) in bands.iter().enumerate() {
+        tops.push(y);
+        if b > 0 {
+            y += spacing.row; // where edges from the band above run
+        }
+        let mut x = 0f32;
+        for column in band.clone() {
+            left[column] = x;
+            x += widths[column] + spacing.column;
+        }
+        size[0] = size[0].max(x - spacing.column);
+        for row in 0..rows {
+            let here = |c: &Card| c.row == row && band.contains(&c.column);
+            let inside: Vec<usize> = (0..cards.len()).filter(|&i| here(&cards[i])).collect();
+            if inside.is_empty() {
+                continue;
+            }
+            let over =
+                lanes.iter().filter(|l| cards[l.0].row.min(cards[l.1].row) == row && band.contains(&cards[l.0].column));
+            let over = over.map(|l| l.2 + 1).max().unwrap_or(0);
+            y += over as f32 * spacing.lane;
+            arc_base.insert((b, row), y);
+            let height = inside.iter().map(|&i| sizes[i][1]).fold(0f32, f32::max);
+            for i in inside {
+                let [w, h] = sizes[i];
+                let column = cards[i].column;
+                let x = (left[column] + (widths[column] - w) / 2.0).round();
+                frames[i] = Frame::new(x, (y + (height - h) / 2.0).round(), w, h);
+            }
+            y += height + spacing.row;
+        }
+        y -= spacing.row;
+        size[1] = size[1].max(y);
+        y += spacing.row;
+    }
+
+    let mut edges = Vec::new();
+    let mut crossing = 0;
+    for (to, card) in cards.iter().enumerate() {
+        for &from in &card.inputs {
+            let (a, b) = (frames[from], frames[to]);
+            let (source, ba, bb) = (&cards[from], band_of(cards[from].column), band_of(card.column));
+            // Vertical runs keep to the middle of the room between two columns, where no card is.
+            let after = left[source.column] + widths[source.column] + spacing.column / 2.0;
+            let before = left[card.column] - spacing.column / 2.0;
+            let [start, end] = [[a.right(), a.centre()[1]], [b.x, b.centre()[1]]];
+            let lane = lanes.iter().find(|l| (l.0, l.1) == (from, to)).map(|l| l.2);
+            let mut skip = false;
+            let points = if let Some(lane) = lane {
+                skip = true;
+                let base = arc_base.get(&(ba, source.row.min(card.row))).copied().unwrap_or(0.0);
+                let y = base - (lane as f32 + 0.5) * spacing.lane;
+                if source.row == card.row {
+                    let (x0, x1) = (a.right() - 14f32.min(a.w / 3.0), b.x + 14f32.min(b.w / 3.0));
+                    vec![[x0, a.y], [x0, y], [x1, y], [x1, b.y]]
+                } else {
+                    vec![start, [after, start[1]], [after, y], [before, y], [before, end[1]], end]
+                }
+            } else if ba != bb {
+                // Down into the room between the bands, along it, and into the card from above; beside its column where other
+                // cards are in the way.
+                let shift = (crossing % 3) as f32 * 5.0;
+                crossing += 1;
+                let (x0, x1) = (a.x + a.w / 2.0 + shift, b.x + b.w / 2.0 + shift);
+                let run = tops[bb] + shift;
+                let below = cards.iter().any(|c| c.column == source.column && c.row > source.row);
+                let above = cards.iter().any(|c| c.column == card.column && c.row < card.row);
+                let (beside, ahead) = (left[source.column] + widths[source.column] + 5.0, left[card.column] - 5.0);
+                let leave = if below { beside } else { x0 };
+                let enter = if above { ahead } else { x1 };
+                let mut points = if below { vec![start, [beside, start[1]]] } else { vec![[x0, a.bottom()]] };
+                if bb == ba + 1 {
+                    points.push([leave, run]);
+                } else {
+                    let first = tops[ba + 1] + shift;
+                    points.extend([[leave, first], [-5.0, first], [-5.0, run]]);
+                }
+                points.push([enter, run]);
+                points.extend(if above { vec![[ahead, end[1]], end] } else { vec![[x1, b.y]] });
+                points
+            } else if (start[1] - end[1]).abs() < 0.75 {
+                vec![start, [end[0], start[1]]]
+            } else {
+                let source_free = !occupied(source.row, source.column + 1..card.column);
+                let x = if source_free { before } else { after };
+                vec![start, [x, start[1]], [x, end[1]], end]
+            };
+            edges.push(Edge { from, to, skip, points });
+        }
+    }
+    Placement { frames, edges, size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Activation, Conv2d, Flatten, Linear};
+    use crate::tensor::Shape;
+
+    #[test]
+    fn a_card_is_a_layer_with_what_follows_it_alone() {
+        let mut g = Graph::new();
+        let x = g.input("input", Shape::new(1, 8, 9)).unwrap();
+        let a = g.group("C1", |g| {
+            let a = g.push("a", Conv2d::new(2, 3), &[x])?;
+            g.push("a_act", Activation::Relu, &[a])
+        });
+        let b = g.push("b", Conv2d::new(2, 3), &[a.unwrap()]).unwrap();
+        let c = g.push("c", Activation::Relu, &[b]).unwrap(); // b is read twice: its activation is another picture
+        g.push("aux", Linear::new(3), &[b]).unwrap();
+        let d = g.push("flatten", Flatten, &[c]).unwrap();
+        g.push("e", Linear::new(4), &[d]).unwrap();
+        let cards = cards(&g);
+        let told: Vec<_> =
+            cards.iter().map(|c| (c.title.as_str(), c.layer, c.node, c.nodes.len(), c.column, c.row)).collect();
+        assert_eq!(
+            told,
+            [
+                ("input", 0, 0, 1, 0, 0),
+                ("C1", 1, 2, 2, 1, 0),
+                ("b", 3, 3, 1, 2, 0),
+                ("c", 4, 4, 1, 3, 0),
+                ("aux", 5, 5, 1, 3, 1),
+                ("e", 7, 7, 2, 4, 0)
+            ]
+        );
+        assert_eq!(cards[5].inputs, [3]);
+        assert_eq!(cards[5].nodes, [6, 7]);
+    }
+
+    #[test]
+    fn the_trunk_stays_straight() {
+        // an inception module: four branches of one or two cards, then a concat; and a residual block with its shortcut
+        let inception = [vec![], vec![0], vec![0], vec![2], vec![0], vec![4], vec![1, 3, 5], vec![6]];
+        let at = grid(&inception);
+        assert_eq!((at[0], at[6], at[7]), ((0, 0), (3, 0), (4, 0)));
+        let mut seen = at.clone();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), at.len());
+        let residual = [vec![], vec![0], vec![0], vec![2], vec![1, 3]]; // the shortcut's convolution is declared first
+        assert_eq!(grid(&residual), [(0, 0), (1, 1), (1, 0), (2, 0), (3, 0)]);
+    }
+}
