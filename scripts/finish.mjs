@@ -29,6 +29,8 @@ for (const entry of fs.readdirSync(path.join(source, 'www'), { withFileTypes: tr
 const hash = digest(read('engine.js'), fs.readFileSync(at('engine_bg.wasm')));
 replace('engine.js', 'engine_bg.wasm', `engine-${hash}_bg.wasm`);
 replace('engine_loader.js', './engine.js', `./engine-${hash}.js`);
+// Messages that come while the worker's program is still loading are kept for it (src/engine/worker.rs).
+fs.writeFileSync(at('engine_loader.js'), `self.early = []; self.onmessage = (event) => self.early.push(event);\n${read('engine_loader.js')}`);
 replace('index.html', './engine_loader.js', `./engine-${hash}_loader.js`);
 for (const tail of ['.js', '_bg.wasm', '_loader.js']) fs.renameSync(at(`engine${tail}`), at(`engine-${hash}${tail}`));
 

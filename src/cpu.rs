@@ -7,6 +7,8 @@ use crate::ops::{Bindings, Buf, Layer, Loss, Memory, Op, Pass};
 use crate::plan::{Plan, Task};
 use crate::tensor::Shape;
 
+pub mod paint;
+
 /// A network's weights and momentum, and the plans prepared for it.
 #[derive(Debug)]
 pub struct Executor<T> {

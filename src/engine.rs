@@ -3,12 +3,26 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `executor.rs` | CPU or GPU behind one interface |
-//! | `training.rs` | SGD on an executor; testing |
-//! | `facts.rs`, `golden.rs` | documents of the command line |
 //! | `platform.rs` | what the world must offer |
+//! | `inbox.rs` | commands that wait |
+//! | `session.rs` | what each command does, and which event follows |
+//! | `network.rs` | an opened network: values, arithmetic of a unit |
+//! | `training.rs` | SGD on an executor; testing |
+//! | `executor.rs` | CPU or GPU behind one interface |
+//! | `files.rs` | weights ↔ safetensors |
+//! | `self_test.rs` | the GPU's kernels against the CPU's, on this very device |
+//! | `worker.rs` | all of it in a worker (wasm) |
+//! | `facts.rs`, `golden.rs` | documents of the command line |
 
 pub mod executor;
 pub mod facts;
+pub mod files;
 pub mod golden;
+pub mod inbox;
+pub mod network;
+pub mod platform;
+pub mod self_test;
+pub mod session;
 pub mod training;
+#[cfg(target_arch = "wasm32")]
+pub mod worker;

@@ -1,0 +1,188 @@
+//! An opened network on an executor, and what can be seen of it for the picture it is shown. Knows plans and executors; no events.
+
+use super::executor::{Executor, GpuError, Program};
+use crate::arch::Architecture;
+use crate::graph::NodeId;
+use crate::ops::{Ask, Buf, Explanation, Layer, Op};
+use crate::plan::{Plan, Request};
+use crate::protocol::Source;
+use crate::tensor::Unit;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// A network, its weights where they are computed with, and the values of the picture shown.
+#[derive(Debug)]
+pub struct Network {
+    /// The layers.
+    pub net: Rc<Architecture>,
+    /// Where it runs.
+    pub executor: Executor,
+    program: Option<Program>,
+    looked_at: BTreeSet<NodeId>,
+    painted: Vec<Source>,
+    asked_for: BTreeSet<NodeId>,
+    input: Option<Vec<f32>>,
+    values: BTreeMap<(bool, usize), Vec<f32>>,
+}
+
+/// How a unit's value came about: nodes and explanations from the layer to the last pointwise layer after it, and the value.
+pub type Told = (Vec<NodeId>, Vec<Explanation>, f32);
+
+fn key(source: Source) -> (bool, usize) {
+    match source {
+        Source::Value(node) => (false, node),
+        Source::Param(param) => (true, param),
+    }
+}
+
+impl Network {
+    /// Nothing shown, nothing looked at.
+    pub fn new(net: Rc<Architecture>, executor: Executor) -> Self {
+        Self {
+            net,
+            executor,
+            program: None,
+            looked_at: BTreeSet::new(),
+            painted: Vec::new(),
+            asked_for: BTreeSet::new(),
+            input: None,
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// Goes on with another executor; its plans are to be made again.
+    pub fn move_to(&mut self, executor: Executor) {
+        self.executor = executor;
+        self.program = None;
+        self.values.clear();
+    }
+
+    /// What it is shown; [`Network::compute`] computes it.
+    pub fn show(&mut self, input: Option<Vec<f32>>) {
+        self.input = input;
+        self.asked_for.clear();
+        self.values.clear();
+    }
+
+    /// Whether it is shown anything.
+    pub fn sees(&self) -> bool {
+        self.input.is_some()
+    }
+
+    /// Which tensors are painted: these are there after each [`Network::compute`].
+    pub fn look(&mut self, painted: Vec<Source>) {
+        self.painted = painted;
+    }
+
+    /// Whether there is such a tensor.
+    pub fn has(&self, source: Source) -> bool {
+        match source {
+            Source::Value(node) => node < self.net.graph.nodes().len(),
+            Source::Param(param) => param < self.net.graph.params().len(),
+        }
+    }
+
+    /// Its dimensions.
+    pub fn dimensions(&self, source: Source) -> Vec<usize> {
+        match source {
+            Source::Value(node) => <[usize; 3]>::from(self.net.graph.nodes()[node].shape).to_vec(),
+            Source::Param(param) => self.net.graph.params()[param].param.shape.clone(),
+        }
+    }
+
+    /// A tensor as it was when last computed; `None`: not computed (nothing shown, or nobody looked).
+    pub fn value(&self, source: Source) -> Option<&[f32]> {
+        self.values.get(&key(source)).map(Vec::as_slice)
+    }
+
+    /// The output for the picture shown.
+    pub fn output(&self) -> Option<&[f32]> {
+        self.value(Source::Value(self.net.output))
+    }
+
+    /// Runs the network on the picture shown and reads what is looked at, `also` included, in one read-back.
+    ///
+    /// # Errors
+    /// What the GPU says; the CPU has none.
+    pub async fn compute(&mut self, also: &[Source]) -> Result<(), GpuError> {
+        let mut sources: BTreeSet<(bool, usize)> = self.painted.iter().chain(also).map(|&s| key(s)).collect();
+        sources.insert(key(Source::Value(self.net.output)));
+        sources.extend(self.asked_for.iter().map(|&node| (false, node)));
+        let nodes: BTreeSet<NodeId> = sources.iter().filter(|(param, _)| !param).map(|&(_, node)| node).collect();
+        let program = match self.program.take() {
+            Some(program) if nodes.is_subset(&self.looked_at) => program,
+            old => {
+                if let Some(old) = old {
+                    self.executor.release(old);
+                }
+                let look: Vec<NodeId> = nodes.iter().copied().collect();
+                let plan = Plan::new(&self.net, &Request::inference(1, &look));
+                self.looked_at = nodes;
+                self.executor.prepare(&self.net, plan)?
+            }
+        };
+        let program = self.program.insert(program);
+        if let Some(input) = &self.input {
+            if let Some(&into) = program.plan.inputs.first() {
+                self.executor.write(program, into, input)?;
+            }
+            self.executor.run(program)?;
+        }
+        let seen = self.input.is_some();
+        let places = sources.iter().filter_map(|&(param, i)| {
+            let buf = if param { Some(Buf::Param(i)) } else { program.plan.values[i].filter(|_| seen) };
+            buf.map(|buf| ((param, i), buf))
+        });
+        let (keys, bufs): (Vec<_>, Vec<Buf>) = places.unzip();
+        let read = self.executor.read(program, &bufs).await?;
+        self.values = keys.into_iter().zip(read).collect();
+        Ok(())
+    }
+
+    /// Sees to it that a tensor's values are there, if they can be.
+    ///
+    /// # Errors
+    /// As [`Network::compute`].
+    pub async fn fetch(&mut self, source: Source) -> Result<Option<&[f32]>, GpuError> {
+        if self.value(source).is_none() {
+            if let Source::Value(node) = source {
+                self.asked_for.insert(node);
+            }
+            self.compute(&[source]).await?;
+        }
+        Ok(self.value(source))
+    }
+
+    /// How a unit's value comes about, with weights and values of one moment; `None`: nothing is shown.
+    ///
+    /// # Errors
+    /// As [`Network::compute`].
+    pub async fn explain(&mut self, node: NodeId, unit: Unit) -> Result<Option<Told>, GpuError> {
+        let net = self.net.clone();
+        let nodes = net.graph.nodes();
+        let mut chain = vec![node];
+        while let [.., first] = chain[..]
+            && matches!(nodes[first].op, Op::Activation(_))
+            && let [before] = nodes[first].inputs[..]
+        {
+            chain.push(before);
+        }
+        chain.reverse();
+        let base = chain[0];
+        self.asked_for.extend(chain.iter().chain(&nodes[base].inputs));
+        let weights: Vec<Source> = net.graph.params_of(base).map(Source::Param).collect();
+        self.compute(&weights).await?;
+        let mut told = Vec::new();
+        for &id in &chain {
+            let sources: Vec<NodeId> = if nodes[id].inputs.is_empty() { vec![id] } else { nodes[id].inputs.clone() };
+            let shapes: Vec<_> = sources.iter().map(|&i| nodes[i].shape).collect();
+            let inputs: Option<Vec<&[f32]>> = sources.iter().map(|&i| self.value(Source::Value(i))).collect();
+            let params: Option<Vec<&[f32]>> = net.graph.params_of(id).map(|i| self.value(Source::Param(i))).collect();
+            let (Some(inputs), Some(params)) = (inputs, params) else { return Ok(None) };
+            let ask = Ask { inputs: &inputs, shapes: &shapes, params: &params, output: nodes[id].shape, unit };
+            told.push(nodes[id].op.explain(&ask));
+        }
+        let value = self.value(Source::Value(node)).and_then(|v| v.get(nodes[node].shape.index(unit)).copied());
+        Ok(value.map(|value| (chain, told, value)))
+    }
+}

@@ -1,0 +1,57 @@
+//! What a session needs of the world: bytes, a clock, a store, canvases, someone to tell. The worker has one implementation
+//! (`worker.rs`), tests another. Knows the protocol's events; no network, no executor.
+
+use crate::cpu::paint::Atlas;
+use crate::protocol::Event;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+/// A future that stays on its thread.
+pub type Local<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// Called as a download goes on: bytes so far, bytes in all if known.
+pub type OnBytes = Rc<dyn Fn(u64, Option<u64>)>;
+
+/// Why a file did not come.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{url} could not be fetched: {reason}")]
+pub struct FetchError {
+    /// Its address, relative to the page.
+    pub url: String,
+    /// What the server or the browser said.
+    pub reason: String,
+}
+
+/// Maps to be painted on a canvas: each lies in the atlas at its own resolution and is enlarged, unsmoothed, to its rectangle.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Painting {
+    /// Width and height of the canvas in device pixels.
+    pub size: [u32; 2],
+    /// The maps.
+    pub atlas: Atlas,
+    /// For each map of the atlas: left, top, width, height on the canvas.
+    pub at: Vec<[f32; 4]>,
+}
+
+/// The world as a session sees it.
+pub trait Platform {
+    /// Milliseconds since any start.
+    fn now(&self) -> f64;
+    /// Whether the browser has WebGPU, whatever its adapter.
+    fn webgpu(&self) -> bool;
+    /// Whether the page came from a place that browsers trust with WebGPU (https, localhost).
+    fn secure(&self) -> bool;
+    /// Tells the page; `bytes` travel by transfer.
+    fn send(&self, event: Event, bytes: Option<Vec<u8>>);
+    /// The bytes at an address relative to the page.
+    fn fetch(&self, url: &str, progress: OnBytes) -> Local<Result<Vec<u8>, FetchError>>;
+    /// What was stored under this key; `None`: nothing.
+    fn load(&self, key: &str) -> Local<Result<Option<Vec<u8>>, String>>;
+    /// Stores under this key, replacing what was there.
+    fn store(&self, key: &str, bytes: Vec<u8>) -> Local<Result<(), String>>;
+    /// Lets waiting messages in.
+    fn pause(&self) -> Local<()>;
+    /// Paints a canvas; one that is not there (any more) is passed over.
+    fn paint(&self, canvas: u32, painting: &Painting);
+}

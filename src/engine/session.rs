@@ -1,0 +1,581 @@
+//! What each command does and which events follow: an engine, an opened network, the picture shown, the canvases. Knows the
+//! protocol and the engine's parts; of the world only what [`Platform`] offers, of the page nothing.
+
+use super::executor::{Executor, GpuError};
+use super::files;
+use super::inbox::Inbox;
+use super::network::Network;
+use super::platform::{FetchError, Painting, Platform};
+use super::self_test;
+use crate::arch::{self, Architecture};
+use crate::cpu::paint::{self, Map};
+use crate::data::{Samples, digits};
+use crate::gpu::Gpu;
+use crate::protocol::{
+    Backend, Command, EngineInfo, Event, Fault, Generation, Origin, PaintRect, Palette, Picture, Scale, Source,
+    Weights, Why,
+};
+use crate::tensor::{Shape, Unit};
+use crate::weights::WeightsError;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// The seed of the weights where none came with the page.
+const SEED: u64 = 1;
+/// Real test digits that come with the page.
+const SAMPLES: &str = "data/samples.idx.gz";
+/// Sides in pixels between which a drawing is rendered; larger pads are drawn smaller.
+const PAD: (f32, f32) = (28.0, 280.0);
+
+/// Everything the engine knows between two commands.
+pub struct Session {
+    pub(super) world: Rc<dyn Platform>,
+    inbox: Inbox,
+    gpu: Option<Gpu>,
+    info: Option<EngineInfo>,
+    pub(super) opened: Option<Opened>,
+    picture: (Generation, Picture),
+    samples: Option<Samples>,
+    canvases: BTreeMap<u32, Canvas>,
+}
+
+/// An opened network and what belongs to it.
+pub(super) struct Opened {
+    pub(super) network: Network,
+    pub(super) origin: Origin,
+    /// Weights and momentum as last known to the host: what is left when a device is lost.
+    pub(super) mirror: (Vec<Vec<f32>>, Vec<Vec<f32>>),
+}
+
+/// What is painted on a canvas.
+struct Canvas {
+    size: [u32; 2],
+    rects: Vec<PaintRect>,
+    scale: Scale,
+    palette: Palette,
+}
+
+/// Why a command could not be done.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The device is gone: the CPU takes over, and the command is done again.
+    Lost,
+    /// The page says it.
+    Fault(Fault),
+}
+
+impl From<GpuError> for Trouble {
+    fn from(error: GpuError) -> Self {
+        match error {
+            GpuError::Lost { .. } => Self::Lost,
+            other => Self::Fault(fault("gpu", &[], other)),
+        }
+    }
+}
+
+impl From<FetchError> for Trouble {
+    fn from(error: FetchError) -> Self {
+        Self::Fault(fault("download", &[("url", &error.url), ("reason", &error.reason)], &error))
+    }
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// A fault with its message's key and values.
+pub(super) fn fault(key: &str, args: &[(&str, &str)], detail: impl ToString) -> Fault {
+    let args = args.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    Fault { key: key.into(), args, detail: detail.to_string() }
+}
+
+fn weights_fault(error: &WeightsError) -> Fault {
+    let key = match error {
+        WeightsError::NotSafetensors(_) => "weights-format",
+        WeightsError::Truncated { .. } | WeightsError::Trailing { .. } | WeightsError::Header(_) => "weights-damaged",
+        WeightsError::Mismatch(_) => "weights-mismatch",
+        _ => "weights-values",
+    };
+    fault(key, &[("detail", &error.to_string())], error)
+}
+
+/// The number by which the page knows a command.
+fn request(command: &Command) -> Option<Generation> {
+    match command {
+        Command::Open { generation, .. } | Command::Show { generation, .. } => Some(*generation),
+        Command::Peek { request, .. }
+        | Command::Explain { request, .. }
+        | Command::Read { request, .. }
+        | Command::Save { request }
+        | Command::TrainOn { request, .. }
+        | Command::SelfTest { request } => Some(*request),
+        _ => None,
+    }
+}
+
+impl Session {
+    /// Nothing opened, nothing shown.
+    pub fn new(world: Rc<dyn Platform>, inbox: Inbox) -> Self {
+        Self {
+            world,
+            inbox,
+            gpu: None,
+            info: None,
+            opened: None,
+            picture: (0, Picture::Empty),
+            samples: None,
+            canvases: BTreeMap::new(),
+        }
+    }
+
+    /// Does what comes, for good.
+    pub async fn run(mut self) {
+        loop {
+            while self.turn().await {}
+            std::future::poll_fn(|cx| self.inbox.poll(cx)).await;
+        }
+    }
+
+    /// Does the next piece of work; `false`: there is none.
+    pub async fn turn(&mut self) -> bool {
+        if let Some((command, bytes)) = self.inbox.take() {
+            let bytes = bytes.unwrap_or_default();
+            let mut done = self.handle(&command, &bytes).await;
+            if let Err(Trouble::Lost) = done {
+                self.lose().await;
+                done = self.handle(&command, &bytes).await;
+            }
+            self.report(request(&command), done);
+            return true;
+        }
+        false
+    }
+
+    pub(super) fn report(&self, request: Option<Generation>, done: Result<(), Trouble>) {
+        let fault = match done {
+            Ok(()) => return,
+            Err(Trouble::Fault(fault)) => fault,
+            Err(Trouble::Lost) => fault("gpu", &[], "The GPU device was lost."),
+        };
+        self.send(Event::Failed { request, fault });
+    }
+
+    pub(super) fn send(&self, event: Event) {
+        self.world.send(event, None);
+    }
+
+    async fn handle(&mut self, command: &Command, bytes: &[u8]) -> Result<(), Trouble> {
+        match command {
+            Command::Start { backend } => self.start(*backend).await,
+            Command::UseBackend(backend) => self.use_backend(*backend).await,
+            Command::Open { generation, variant, weights } => self.open(*generation, variant, weights, bytes).await,
+            Command::Canvas { canvas } => {
+                self.paint(Some(*canvas));
+                Ok(())
+            }
+            Command::Paint { canvas, size, rects, scale, palette } => {
+                let canvas_of = Canvas { size: *size, rects: rects.clone(), scale: *scale, palette: *palette };
+                self.canvases.insert(*canvas, canvas_of);
+                self.look().await?;
+                self.paint(Some(*canvas));
+                Ok(())
+            }
+            Command::Show { generation, picture } => {
+                self.picture = (*generation, picture.clone());
+                self.show().await
+            }
+            Command::Peek { request, source, index } => {
+                let opened = self.opened(*source)?;
+                let value = opened.network.fetch(*source).await?;
+                let value = value.ok_or_else(nothing_shown)?.get(*index).copied();
+                let value = value.ok_or_else(|| fault("no-such-unit", &[], format!("there is no element {index}")))?;
+                self.send(Event::Value { request: *request, value });
+                Ok(())
+            }
+            Command::Explain { request, node, unit } => self.explain(*request, *node, *unit).await,
+            Command::Read { request, source } => {
+                let opened = self.opened(*source)?;
+                let shape = opened.network.dimensions(*source);
+                let data = opened.network.fetch(*source).await?.ok_or_else(nothing_shown)?.to_vec();
+                self.send(Event::Tensor { request: *request, shape, data });
+                Ok(())
+            }
+            Command::Save { request } => self.save(*request).await,
+            Command::SelfTest { request } => {
+                let gpu = self.device().await.map_err(|(_, error)| Trouble::from(error))?;
+                let (cases, failed) = self_test::run(&gpu).await?;
+                self.send(Event::SelfTested { request: *request, cases, failed });
+                Ok(())
+            }
+            Command::LoseDevice => {
+                if let Some(gpu) = &self.gpu {
+                    gpu.destroy();
+                    self.lose().await;
+                }
+                Ok(())
+            }
+            Command::Configure(_)
+            | Command::Reset(_)
+            | Command::Play
+            | Command::Pause
+            | Command::Step
+            | Command::Test
+            | Command::Cancel
+            | Command::Restore
+            | Command::TrainOn { .. } => Err(fault("training", &[], "Training is not part of this engine.").into()),
+        }
+    }
+
+    /// What is open, if it has this tensor.
+    fn opened(&mut self, source: Source) -> Result<&mut Opened, Fault> {
+        let opened = self.opened.as_mut().ok_or_else(nothing_open)?;
+        if opened.network.has(source) {
+            Ok(opened)
+        } else {
+            Err(fault("no-such-unit", &[], format!("this network has no {source:?}")))
+        }
+    }
+
+    // Engines
+
+    /// The GPU, opened at the first call; why there is none, where there is none.
+    async fn device(&mut self) -> Result<Gpu, (Why, GpuError)> {
+        if let Some(gpu) = &self.gpu {
+            return Ok(gpu.clone());
+        }
+        if !self.world.webgpu() {
+            let why = if self.world.secure() { Why::NoWebgpu } else { Why::Insecure };
+            return Err((why, GpuError::NoAdapter { reason: "the browser offers no WebGPU here".into() }));
+        }
+        let gpu = Gpu::acquire().await.map_err(|error| (Why::NoAdapter, error))?;
+        self.gpu = Some(gpu.clone());
+        Ok(gpu)
+    }
+
+    async fn start(&mut self, asked: Option<Backend>) -> Result<(), Trouble> {
+        let (backend, why) = match asked {
+            Some(Backend::Cpu) => (Backend::Cpu, Why::Asked),
+            Some(Backend::Gpu) => match self.device().await {
+                Ok(_) => (Backend::Gpu, Why::Asked),
+                Err((why, _)) => (Backend::Cpu, why),
+            },
+            None => match self.device().await {
+                Err((why, _)) => (Backend::Cpu, why),
+                Ok(gpu) if gpu.adapter.software => (Backend::Cpu, Why::Software),
+                Ok(gpu) => match self_test::run(&gpu).await {
+                    Ok((_, failed)) if failed.is_empty() => (Backend::Gpu, Why::Hardware),
+                    _ => (Backend::Cpu, Why::SelfTestFailed),
+                },
+            },
+        };
+        self.engine(backend, why);
+        Ok(())
+    }
+
+    fn engine(&mut self, backend: Backend, why: Why) {
+        let adapter = self.gpu.as_ref().map(|gpu| gpu.adapter.name.clone()).unwrap_or_default();
+        let gpu_available = self.gpu.is_some() || self.world.webgpu() && why != Why::NoAdapter;
+        let info = EngineInfo { backend, adapter, why, gpu_available };
+        self.info = Some(info.clone());
+        self.send(Event::Engine(info));
+    }
+
+    /// The engine in use; before `Start` the CPU.
+    fn backend(&self) -> Backend {
+        self.info.as_ref().map_or(Backend::Cpu, |info| info.backend)
+    }
+
+    fn executor(&self, backend: Backend, params: &[Vec<f32>]) -> Result<Executor, GpuError> {
+        match (backend, &self.gpu) {
+            (Backend::Gpu, Some(gpu)) => Executor::gpu(gpu.clone(), params),
+            _ => Ok(Executor::cpu(params.to_vec())),
+        }
+    }
+
+    async fn use_backend(&mut self, backend: Backend) -> Result<(), Trouble> {
+        if backend == Backend::Gpu {
+            self.device().await.map_err(|(_, error)| fault("no-gpu", &[], error))?;
+        }
+        if backend != self.backend() {
+            self.remember().await?;
+            self.move_to(backend)?;
+        }
+        self.engine(backend, Why::Asked);
+        self.refresh().await
+    }
+
+    /// Reads weights and momentum to the host.
+    pub(super) async fn remember(&mut self) -> Result<(), GpuError> {
+        if let Some(opened) = &mut self.opened {
+            let params = opened.network.executor.params().await?;
+            opened.mirror = (params, opened.network.executor.momentum().await?);
+        }
+        Ok(())
+    }
+
+    /// Goes on with what the host has, on this engine.
+    fn move_to(&mut self, backend: Backend) -> Result<(), Trouble> {
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let mut executor = self.executor(backend, &opened.mirror.0)?;
+        executor.set(&opened.mirror.0, &opened.mirror.1)?;
+        if let Some(opened) = &mut self.opened {
+            opened.network.move_to(executor);
+        }
+        Ok(())
+    }
+
+    /// The device is gone: the CPU goes on from what the host has.
+    pub(super) async fn lose(&mut self) {
+        self.gpu = None;
+        let done = self.move_to(Backend::Cpu);
+        self.engine(Backend::Cpu, Why::DeviceLost);
+        let done = if done.is_ok() { self.refresh().await } else { done };
+        self.report(None, done);
+    }
+
+    // Networks
+
+    async fn open(
+        &mut self,
+        generation: Generation,
+        variant: &str,
+        weights: &Weights,
+        file: &[u8],
+    ) -> Result<(), Trouble> {
+        let found = arch::variant(variant);
+        let found =
+            found.ok_or_else(|| fault("unknown-variant", &[("variant", variant)], format!("there is no {variant}")))?;
+        let net = found.build().map_err(|e| fault("unknown-variant", &[("variant", variant)], e))?;
+        let (params, origin) = self.weights(&net, weights, file).await?;
+        let executor = self.executor(self.backend(), &params)?;
+        let momentum = params.iter().map(|p| vec![0.0; p.len()]).collect();
+        let other = self.opened.as_ref().is_none_or(|o| o.network.net.variant != net.variant);
+        if other {
+            self.canvases.clear();
+        }
+        let network = Network::new(Rc::new(net), executor);
+        self.opened = Some(Opened { network, origin: origin.clone(), mirror: (params, momentum) });
+        self.send(Event::Opened { generation, variant: variant.into(), origin });
+        self.show().await
+    }
+
+    /// The weights asked for, and where they come from. Changes nothing.
+    pub(super) async fn weights(
+        &self,
+        net: &Architecture,
+        weights: &Weights,
+        file: &[u8],
+    ) -> Result<(Vec<Vec<f32>>, Origin), Trouble> {
+        match weights {
+            Weights::Seed(seed) => Ok((net.initial(*seed), Origin::Random(*seed))),
+            Weights::File(name) => {
+                let (params, _) = files::read(net, file).map_err(|e| weights_fault(&e))?;
+                Ok((params, Origin::File(name.clone())))
+            }
+            Weights::Shipped => {
+                let url = format!("weights/{}.safetensors", net.variant.name);
+                // No trained weights: random ones, called so.
+                let Ok(file) = self.download(&url, net.variant.name).await else {
+                    return Ok((net.initial(SEED), Origin::Random(SEED)));
+                };
+                let (params, metadata) = match files::read(net, &file) {
+                    Ok(read) => read,
+                    Err(error) => {
+                        self.send(Event::Failed { request: None, fault: weights_fault(&error) });
+                        return Ok((net.initial(SEED), Origin::Random(SEED)));
+                    }
+                };
+                let error = metadata.get(files::TEST_ERROR).and_then(|text| text.parse().ok());
+                Ok((params, Origin::Shipped(error)))
+            }
+        }
+    }
+
+    /// Fetches a file and tells how far it is.
+    async fn download(&self, url: &str, what: &str) -> Result<Vec<u8>, FetchError> {
+        let (world, what) = (self.world.clone(), what.to_string());
+        let progress = move |received, total| {
+            world.send(Event::Download { what: what.clone(), received, total }, None);
+        };
+        self.world.fetch(url, Rc::new(progress)).await
+    }
+
+    async fn save(&mut self, request: Generation) -> Result<(), Trouble> {
+        let opened = self.opened.as_mut().ok_or_else(nothing_open)?;
+        let net = opened.network.net.clone();
+        let params = opened.network.executor.params().await?;
+        let (from, name) = match &opened.origin {
+            Origin::Random(seed) => (format!("random, seed {seed}"), format!("{}-random-{seed}", net.variant.name)),
+            Origin::Shipped(_) => ("shipped".into(), net.variant.name.into()),
+            Origin::File(name) => (name.clone(), net.variant.name.into()),
+            Origin::Trained(steps) => {
+                (format!("trained in the page, {steps} steps"), format!("{}-{steps}-steps", net.variant.name))
+            }
+        };
+        let about = [("variant".to_string(), net.variant.name.to_string()), ("origin".to_string(), from)];
+        let file = files::write(&net, &params, about.into()).map_err(|e| weights_fault(&e))?;
+        self.world.send(Event::File { request, name: format!("{name}.safetensors") }, Some(file));
+        Ok(())
+    }
+
+    // The picture and what is seen of it
+
+    /// Shows the current picture to the open network.
+    async fn show(&mut self) -> Result<(), Trouble> {
+        let (generation, picture) = self.picture.clone();
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let net = opened.network.net.clone();
+        let (input, label) = self.prepare(&net, &picture).await?;
+        let shape = net.graph.nodes()[net.graph.source()].shape;
+        if let Some(opened) = &mut self.opened {
+            opened.network.show(input.clone());
+        }
+        self.send(Event::Shown { generation, input, shape, label });
+        self.refresh().await
+    }
+
+    /// The network's input for a picture, and its class where it is known.
+    async fn prepare(
+        &mut self,
+        net: &Architecture,
+        picture: &Picture,
+    ) -> Result<(Option<Vec<f32>>, Option<u8>), Trouble> {
+        let shape = net.graph.nodes()[net.graph.source()].shape;
+        match picture {
+            Picture::Empty => Ok((None, None)),
+            Picture::Raw(values) if values.len() == shape.len() => Ok((Some(values.clone()), None)),
+            Picture::Raw(values) => {
+                let (expected, got) = (shape.len().to_string(), values.len().to_string());
+                let detail = format!("{expected} values are expected ({shape}), {got} came");
+                Err(fault("input-length", &[("expected", &expected), ("got", &got)], detail).into())
+            }
+            Picture::Strokes { strokes, size, pen, centre } => {
+                let side = size.clamp(PAD.0, PAD.1);
+                let ratio = if *size > 0.0 { side / size } else { 1.0 };
+                let scaled: Vec<Vec<(f32, f32)>> =
+                    strokes.iter().map(|s| s.iter().map(|(x, y)| (x * ratio, y * ratio)).collect()).collect();
+                let side = side as usize;
+                let pad = digits::render(&scaled, pen * ratio, side);
+                let digit = digits::prepare(&pad, side, side, *centre);
+                Ok((digit.map(|digit| input(net, shape, &digit, (digits::SIDE, digits::SIDE))), None))
+            }
+            Picture::Sample(_) | Picture::SampleOf { .. } => {
+                if self.samples.is_none() {
+                    let file = self.world.fetch(SAMPLES, Rc::new(|_, _| {})).await?;
+                    let samples =
+                        Samples::from_file(&file).map_err(|e| fault("data", &[("detail", &e.to_string())], e))?;
+                    self.samples = Some(samples);
+                }
+                let set = self.samples.as_ref().map(|s| &s.dataset).ok_or_else(nothing_shown)?;
+                let index = match picture {
+                    Picture::SampleOf { digit, nth } => {
+                        let of: Vec<usize> = (0..set.len()).filter(|&i| set.labels()[i] == *digit).collect();
+                        (!of.is_empty()).then(|| of[nth % of.len()])
+                    }
+                    Picture::Sample(index) => (*index < set.len()).then_some(*index),
+                    _ => None,
+                };
+                let index = index.ok_or_else(|| fault("no-such-sample", &[], "there is no such digit"))?;
+                Ok((Some(input(net, shape, set.image(index), set.size())), Some(set.labels()[index])))
+            }
+        }
+    }
+
+    /// Computes the shown picture with the weights as they are; tells the output, paints all canvases.
+    pub(super) async fn refresh(&mut self) -> Result<(), Trouble> {
+        let sources = self.painted();
+        let Some(opened) = &mut self.opened else { return Ok(()) };
+        let before = self.world.now();
+        opened.network.look(sources);
+        opened.network.compute(&[]).await?;
+        let milliseconds = (self.world.now() - before) as f32;
+        let loss = opened.network.net.loss;
+        let output = opened.network.output().map(<[f32]>::to_vec);
+        let mut probabilities = output.clone().unwrap_or_default();
+        loss.probabilities(&mut probabilities);
+        let predicted = output.as_ref().map_or(0, |output| loss.predict(output));
+        let generation = self.picture.0;
+        self.send(Event::Output { generation, output, probabilities, predicted, milliseconds });
+        self.paint(None);
+        Ok(())
+    }
+
+    /// Tensors that some canvas shows.
+    fn painted(&self) -> Vec<Source> {
+        let Some(opened) = &self.opened else { return Vec::new() };
+        let rects = self.canvases.values().flat_map(|c| &c.rects);
+        rects.map(|r| r.source).filter(|&s| opened.network.has(s)).collect()
+    }
+
+    /// Computes what is missing for the canvases, if anything.
+    async fn look(&mut self) -> Result<(), Trouble> {
+        let sources = self.painted();
+        let Some(opened) = &mut self.opened else { return Ok(()) };
+        let network = &mut opened.network;
+        let there = |s: &Source| network.value(*s).is_some() || matches!(s, Source::Value(_)) && !network.sees();
+        let complete = sources.iter().all(there);
+        network.look(sources);
+        if !complete {
+            network.compute(&[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Paints one canvas, or all. Values that are not there stay blank.
+    fn paint(&self, only: Option<u32>) {
+        let Some(opened) = &self.opened else { return };
+        for (&number, canvas) in self.canvases.iter().filter(|(n, _)| only.is_none_or(|only| **n == only)) {
+            let mut scales: BTreeMap<(bool, usize), f32> = BTreeMap::new();
+            let (mut maps, mut at) = (Vec::new(), Vec::new());
+            for rect in &canvas.rects {
+                let Some(values) = opened.network.value(rect.source) else { continue };
+                let own = values.get(rect.offset..rect.offset.saturating_add(rect.rows * rect.cols));
+                let Some(own) = own.filter(|own| !own.is_empty()) else { continue };
+                let scale = match canvas.scale {
+                    Scale::Map => paint::largest(own),
+                    Scale::Layer => {
+                        let key = match rect.source {
+                            Source::Value(node) => (false, node),
+                            Source::Param(param) => (true, param),
+                        };
+                        *scales.entry(key).or_insert_with(|| paint::largest(values))
+                    }
+                };
+                maps.push(Map { values: own, rows: rect.rows, cols: rect.cols, scale });
+                at.push(rect.at);
+            }
+            let atlas = paint::atlas(&maps, canvas.palette);
+            self.world.paint(number, &Painting { size: canvas.size, atlas, at });
+        }
+    }
+
+    async fn explain(&mut self, request: Generation, node: usize, unit: Unit) -> Result<(), Trouble> {
+        let network = &mut self.opened(Source::Value(node))?.network;
+        let shape = network.net.graph.nodes()[node].shape;
+        if !shape.contains(unit) {
+            return Err(fault("no-such-unit", &[], format!("{unit:?} is not in {shape}")).into());
+        }
+        let (nodes, explanations, value) = network.explain(node, unit).await?.ok_or_else(nothing_shown)?;
+        self.send(Event::Explained { request, nodes, explanations, value });
+        Ok(())
+    }
+}
+
+/// A grey picture in the middle of the network's input; every channel is given the same.
+fn input(net: &Architecture, shape: Shape, image: &[u8], size: (usize, usize)) -> Vec<f32> {
+    let mut out = vec![0.0; shape.len()];
+    for channel in out.chunks_exact_mut(shape.map()) {
+        net.normalisation.write(image, size, channel, (shape.h, shape.w));
+    }
+    out
+}
+
+pub(super) fn nothing_open() -> Fault {
+    fault("nothing-open", &[], "no network is open")
+}
+
+fn nothing_shown() -> Fault {
+    fault("nothing-shown", &[], "nothing is shown to the network, so it has no values")
+}

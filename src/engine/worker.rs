@@ -1,0 +1,257 @@
+//! The session in a dedicated worker: messages in and out, fetch, IndexedDB, canvases. Knows JS; of networks nothing.
+
+use super::inbox::Inbox;
+use super::platform::{FetchError, Local, OnBytes, Painting, Platform};
+use super::session::Session;
+use crate::protocol::{Command, Event, Fault, wire};
+use idb::{Database, Factory, ObjectStoreParams, TransactionMode};
+use js_sys::{Array, Promise, Reflect, Uint8Array};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen::{Clamped, JsCast};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    DedicatedWorkerGlobalScope, ImageData, MessageChannel, MessageEvent, OffscreenCanvas,
+    OffscreenCanvasRenderingContext2d, ReadableStreamDefaultReader, Response,
+};
+
+/// The worker's scope and what the page handed over.
+struct Browser {
+    scope: DedicatedWorkerGlobalScope,
+    canvases: RefCell<HashMap<u32, OffscreenCanvas>>,
+    /// Maps at their own resolution, before they are enlarged.
+    atlas: OffscreenCanvas,
+    turns: MessageChannel,
+}
+
+fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+/// What a thrown value says.
+fn words(error: &JsValue) -> String {
+    match error.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => error.as_string().unwrap_or_else(|| format!("{error:?}")),
+    }
+}
+
+fn post(scope: &DedicatedWorkerGlobalScope, event: Event, bytes: Option<&[u8]>) -> Result<(), JsValue> {
+    let extra: Vec<JsValue> = bytes.map(wire::bytes).into_iter().collect();
+    let packet = wire::pack(event, &extra)?;
+    scope.post_message_with_transfer(&packet.message, &packet.transfer)
+}
+
+fn failed(scope: &DedicatedWorkerGlobalScope, key: &str, detail: String) {
+    let fault = Fault { key: key.into(), args: Vec::new(), detail };
+    if post(scope, Event::Failed { request: None, fault }, None).is_err() {
+        wasm_bindgen::throw_str("the engine cannot reach the page");
+    }
+}
+
+/// Starts the session; from here on messages drive it.
+///
+/// # Errors
+/// Where the browser lacks what every worker has.
+pub fn start() -> Result<(), JsValue> {
+    // A panic ends the program: the page is told, and the console has the place.
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        failed(&scope(), "engine-crashed", info.to_string());
+    }));
+    let browser = Rc::new(Browser {
+        scope: scope(),
+        canvases: RefCell::default(),
+        atlas: OffscreenCanvas::new(1, 1)?,
+        turns: MessageChannel::new()?,
+    });
+    let inbox = Inbox::default();
+    let receive = {
+        let (browser, inbox) = (browser.clone(), inbox.clone());
+        move |data: JsValue| match wire::unpack::<Command>(&data) {
+            Ok((command, extra)) => {
+                if let Command::Canvas { canvas } = command
+                    && let Some(surface) = extra.first().and_then(|v| v.dyn_ref::<OffscreenCanvas>())
+                {
+                    browser.canvases.borrow_mut().insert(canvas, surface.clone());
+                }
+                inbox.push(command, extra.iter().find_map(wire::to_bytes));
+            }
+            Err(error) => failed(&browser.scope, "bad-command", words(&error)),
+        }
+    };
+    // Messages that came while the program was loading: the loader kept them (scripts/finish.mjs).
+    let early = Reflect::get(&browser.scope, &"early".into())?;
+    if let Some(early) = early.dyn_ref::<Array>() {
+        early.iter().filter_map(|e| e.dyn_into::<MessageEvent>().ok()).for_each(|e| receive(e.data()));
+    }
+    let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| receive(event.data()));
+    browser.scope.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+    heard.forget(); // lives as long as the worker
+    spawn_local(Session::new(browser, inbox).run());
+    Ok(())
+}
+
+impl Browser {
+    async fn get(scope: &DedicatedWorkerGlobalScope, url: &str, progress: &OnBytes) -> Result<Vec<u8>, JsValue> {
+        // Relative to the worker's script, which lies beside the page.
+        let response: Response = JsFuture::from(scope.fetch_with_str(url)).await?.dyn_into()?;
+        if !response.ok() {
+            return Err(format!("{} {}", response.status(), response.status_text()).into());
+        }
+        let headers = response.headers();
+        // Of a body that the browser unpacks, the header tells the packed length.
+        let packed = headers.get("content-encoding")?.is_some();
+        let total = headers.get("content-length")?.and_then(|n| n.parse().ok()).filter(|_| !packed);
+        let Some(body) = response.body() else { return Ok(Vec::new()) };
+        let reader: ReadableStreamDefaultReader = body.get_reader().dyn_into()?;
+        let mut bytes = Vec::new();
+        let mut told = 0;
+        loop {
+            let part = JsFuture::from(reader.read()).await?;
+            if Reflect::get(&part, &"done".into())?.is_truthy() {
+                progress(bytes.len() as u64, total);
+                return Ok(bytes);
+            }
+            let chunk: Uint8Array = Reflect::get(&part, &"value".into())?.dyn_into()?;
+            let from = bytes.len();
+            bytes.resize(from + chunk.length() as usize, 0);
+            chunk.copy_to(&mut bytes[from..]);
+            if bytes.len() - told >= 1 << 18 {
+                told = bytes.len();
+                progress(told as u64, total);
+            }
+        }
+    }
+
+    fn draw(&self, canvas: &OffscreenCanvas, painting: &Painting) -> Result<(), JsValue> {
+        let [width, height] = painting.size;
+        if [canvas.width(), canvas.height()] != painting.size {
+            canvas.set_width(width);
+            canvas.set_height(height);
+        }
+        let context = |canvas: &OffscreenCanvas| -> Result<OffscreenCanvasRenderingContext2d, JsValue> {
+            let context = canvas.get_context("2d")?.ok_or("the canvas has another kind of context already")?;
+            context.dyn_into().map_err(JsValue::from)
+        };
+        let onto = context(canvas)?;
+        onto.clear_rect(0.0, 0.0, width.into(), height.into());
+        let atlas = &painting.atlas;
+        if atlas.pixels.is_empty() {
+            return Ok(());
+        }
+        let [columns, rows] = [atlas.width, atlas.height].map(|v| v as u32);
+        if self.atlas.width() < columns || self.atlas.height() < rows {
+            self.atlas.set_width(columns.max(self.atlas.width()));
+            self.atlas.set_height(rows.max(self.atlas.height()));
+        }
+        let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&atlas.pixels), columns, rows)?;
+        context(&self.atlas)?.put_image_data(&image, 0.0, 0.0)?;
+        for (&[x, y, w, h], &[left, top, wide, high]) in atlas.maps.iter().zip(&painting.at) {
+            // Pixels stay squares when enlarged; a map larger than its place is averaged.
+            onto.set_image_smoothing_enabled(wide < w as f32 || high < h as f32);
+            onto.draw_image_with_offscreen_canvas_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
+                &self.atlas,
+                x.into(),
+                y.into(),
+                w.into(),
+                h.into(),
+                left.into(),
+                top.into(),
+                wide.into(),
+                high.into(),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+const STORE: &str = "runs";
+
+async fn database() -> Result<Database, idb::Error> {
+    let mut request = Factory::new()?.open("receptive", Some(1))?;
+    request.on_upgrade_needed(|event| {
+        use idb::DatabaseEvent;
+        // A failure here fails the opening too, which is what is reported.
+        let _ = event.database().and_then(|db| db.create_object_store(STORE, ObjectStoreParams::new()));
+    });
+    request.await
+}
+
+async fn load(key: String) -> Result<Option<Vec<u8>>, idb::Error> {
+    let database = database().await?;
+    let transaction = database.transaction(&[STORE], TransactionMode::ReadOnly)?;
+    let found = transaction.object_store(STORE)?.get(JsValue::from(key))?.await?;
+    database.close();
+    Ok(found.map(|bytes| Uint8Array::new(&bytes).to_vec()))
+}
+
+async fn store(key: String, bytes: Vec<u8>) -> Result<(), idb::Error> {
+    let database = database().await?;
+    let transaction = database.transaction(&[STORE], TransactionMode::ReadWrite)?;
+    transaction.object_store(STORE)?.put(&Uint8Array::from(bytes.as_slice()), Some(&JsValue::from(key)))?.await?;
+    transaction.commit()?.await?;
+    database.close();
+    Ok(())
+}
+
+impl Platform for Browser {
+    fn now(&self) -> f64 {
+        self.scope.performance().map_or_else(js_sys::Date::now, |clock| clock.now())
+    }
+
+    fn webgpu(&self) -> bool {
+        Reflect::get(&self.scope.navigator(), &"gpu".into()).is_ok_and(|gpu| !gpu.is_falsy())
+    }
+
+    fn secure(&self) -> bool {
+        self.scope.is_secure_context()
+    }
+
+    fn send(&self, event: Event, bytes: Option<Vec<u8>>) {
+        if let Err(error) = post(&self.scope, event, bytes.as_deref()) {
+            failed(&self.scope, "engine-crashed", words(&error));
+        }
+    }
+
+    fn fetch(&self, url: &str, progress: OnBytes) -> Local<Result<Vec<u8>, FetchError>> {
+        let (scope, url) = (self.scope.clone(), url.to_string());
+        Box::pin(async move {
+            let got = Self::get(&scope, &url, &progress).await;
+            got.map_err(|error| FetchError { url, reason: words(&error) })
+        })
+    }
+
+    fn load(&self, key: &str) -> Local<Result<Option<Vec<u8>>, String>> {
+        let key = key.to_string();
+        Box::pin(async move { load(key).await.map_err(|e| e.to_string()) })
+    }
+
+    fn store(&self, key: &str, bytes: Vec<u8>) -> Local<Result<(), String>> {
+        let key = key.to_string();
+        Box::pin(async move { store(key, bytes).await.map_err(|e| e.to_string()) })
+    }
+
+    fn pause(&self) -> Local<()> {
+        // A message to itself: timers would wait 4 ms.
+        let (here, there) = (self.turns.port1(), self.turns.port2());
+        let turn = Promise::new(&mut |resolve, _| here.set_onmessage(Some(&resolve)));
+        let posted = there.post_message(&JsValue::NULL);
+        Box::pin(async move {
+            if posted.is_ok() {
+                // It cannot be rejected: nobody has its reject.
+                let _ = JsFuture::from(turn).await;
+            }
+        })
+    }
+
+    fn paint(&self, canvas: u32, painting: &Painting) {
+        let canvases = self.canvases.borrow();
+        let Some(surface) = canvases.get(&canvas) else { return };
+        if let Err(error) = self.draw(surface, painting) {
+            failed(&self.scope, "canvas", words(&error));
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The engine's session as the page drives it: commands in, events out, on the CPU, with files from www/ in the place of a server.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use pollster::block_on;
+use receptive::arch::variant;
+use receptive::engine::files;
+use receptive::engine::inbox::Inbox;
+use receptive::engine::platform::{FetchError, Local, OnBytes, Painting, Platform};
+use receptive::engine::session::Session;
+use receptive::protocol::{Backend, Command, Event, Origin, PaintRect, Palette, Picture, Scale, Source, Weights, Why};
+use receptive::tensor::{Shape, Unit};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// A world of files, without WebGPU.
+struct World {
+    start: Instant,
+    events: RefCell<Vec<(Event, Option<Vec<u8>>)>>,
+    files: RefCell<HashMap<String, Vec<u8>>>,
+    stored: RefCell<BTreeMap<String, Vec<u8>>>,
+    painted: RefCell<HashMap<u32, Painting>>,
+    fetched: RefCell<Vec<String>>,
+}
+
+impl Platform for World {
+    fn now(&self) -> f64 {
+        self.start.elapsed().as_secs_f64() * 1e3
+    }
+    fn webgpu(&self) -> bool {
+        false
+    }
+    fn secure(&self) -> bool {
+        true
+    }
+    fn send(&self, event: Event, bytes: Option<Vec<u8>>) {
+        self.events.borrow_mut().push((event, bytes));
+    }
+    fn fetch(&self, url: &str, progress: OnBytes) -> Local<Result<Vec<u8>, FetchError>> {
+        self.fetched.borrow_mut().push(url.into());
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("www").join(url);
+        let own = self.files.borrow().get(url).cloned();
+        let read = own.ok_or(()).or_else(|()| std::fs::read(path));
+        let url = url.to_string();
+        let read = read.map_err(|e| FetchError { url, reason: e.to_string() });
+        if let Ok(bytes) = &read {
+            progress(bytes.len() as u64, Some(bytes.len() as u64));
+        }
+        Box::pin(std::future::ready(read))
+    }
+    fn load(&self, key: &str) -> Local<Result<Option<Vec<u8>>, String>> {
+        Box::pin(std::future::ready(Ok(self.stored.borrow().get(key).cloned())))
+    }
+    fn store(&self, key: &str, bytes: Vec<u8>) -> Local<Result<(), String>> {
+        self.stored.borrow_mut().insert(key.into(), bytes);
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn pause(&self) -> Local<()> {
+        Box::pin(std::future::ready(()))
+    }
+    fn paint(&self, canvas: u32, painting: &Painting) {
+        self.painted.borrow_mut().insert(canvas, painting.clone());
+    }
+}
+
+/// A session and its world.
+struct Engine {
+    session: Session,
+    inbox: Inbox,
+    world: Rc<World>,
+}
+
+impl Engine {
+    fn new() -> Self {
+        let world = Rc::new(World {
+            start: Instant::now(),
+            events: RefCell::default(),
+            files: RefCell::default(),
+            stored: RefCell::default(),
+            painted: RefCell::default(),
+            fetched: RefCell::default(),
+        });
+        let inbox = Inbox::default();
+        Self { session: Session::new(world.clone(), inbox.clone()), inbox, world }
+    }
+
+    /// A session with this network open, seed 1.
+    fn with(variant: &str) -> Self {
+        let mut engine = Self::new();
+        engine.tell(Command::Start { backend: None });
+        engine.open(variant, Weights::Seed(1), None);
+        engine
+    }
+
+    fn open(&mut self, variant: &str, weights: Weights, bytes: Option<Vec<u8>>) -> Vec<Event> {
+        self.inbox.push(Command::Open { generation: 5, variant: variant.into(), weights }, bytes);
+        self.work()
+    }
+
+    /// One command, and the events that follow.
+    fn tell(&mut self, command: Command) -> Vec<Event> {
+        self.inbox.push(command, None);
+        self.work()
+    }
+
+    fn work(&mut self) -> Vec<Event> {
+        while block_on(self.session.turn()) {}
+        self.world.events.take().into_iter().map(|(event, _)| event).collect()
+    }
+}
+
+fn drawings() -> Vec<(u8, Picture)> {
+    let text = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/digits.json")).unwrap();
+    let all: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    all.iter()
+        .map(|d| {
+            let strokes = serde_json::from_value(d["strokes"].clone()).unwrap();
+            let picture = Picture::Strokes { strokes, size: 280.0, pen: 20.0, centre: true };
+            (d["digit"].as_u64().unwrap() as u8, picture)
+        })
+        .collect()
+}
+
+fn failure(events: &[Event]) -> &str {
+    match events {
+        [Event::Failed { fault, .. }] => &fault.key,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn output(events: &[Event]) -> Vec<f32> {
+    let found = events.iter().find_map(|e| match e {
+        Event::Output { output, .. } => output.clone(),
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("{events:?}"))
+}
+
+#[test]
+fn a_network_opens_and_says_where_its_weights_are_from() {
+    let mut engine = Engine::new();
+    let events = engine.tell(Command::Start { backend: None });
+    let Event::Engine(info) = &events[0] else { panic!("{events:?}") };
+    assert_eq!((info.backend, info.why, info.gpu_available), (Backend::Cpu, Why::NoWebgpu, false));
+    let events = engine.open("lenet5", Weights::Seed(4), None);
+    let opened = Event::Opened { generation: 5, variant: "lenet5".into(), origin: Origin::Random(4) };
+    assert!(events.contains(&opened), "{events:?}");
+    // Nothing drawn: no prediction.
+    assert!(events.iter().any(|e| matches!(e, Event::Output { output: None, .. })), "{events:?}");
+    assert!(engine.world.fetched.borrow().is_empty(), "random weights need no file");
+    assert_eq!(failure(&engine.open("lenet6", Weights::Shipped, None)), "unknown-variant");
+}
+
+#[test]
+fn drawings_are_prepared_and_computed() {
+    for name in ["lenet5", "lenet5-modern"] {
+        let mut engine = Engine::with(name);
+        let mut seen = Vec::new();
+        for (digit, picture) in drawings() {
+            let events = engine.tell(Command::Show { generation: 70 + u32::from(digit), picture });
+            let Event::Shown { generation, input: Some(input), shape, label: None } = &events[0] else {
+                panic!("{events:?}")
+            };
+            assert_eq!((*generation, *shape, input.len()), (70 + u32::from(digit), Shape::new(1, 32, 32), 1024));
+            let background = variant(name).unwrap().build().unwrap().normalisation.background();
+            assert!((0..4).all(|y| input[y * 32..][..32].iter().all(|&v| v == background)), "the frame");
+            let Event::Output { probabilities, .. } = &events[1] else { panic!("{events:?}") };
+            assert_eq!(probabilities.len(), 10);
+            seen.push(output(&events));
+        }
+        assert_eq!(seen.len(), 10);
+        assert!(seen.iter().flatten().all(|v| v.is_finite()));
+        assert_ne!(seen[0], seen[1]);
+        // The same through the raw input.
+        let events = engine.tell(Command::Show { generation: 90, picture: drawings()[3].1.clone() });
+        let Event::Shown { input: Some(input), .. } = events[0].clone() else { panic!("{events:?}") };
+        let events = engine.tell(Command::Show { generation: 91, picture: Picture::Raw(input) });
+        assert_eq!(output(&events), seen[3]);
+        let events = engine.tell(Command::Show { generation: 92, picture: Picture::Raw(vec![0.0; 9]) });
+        assert_eq!(failure(&events), "input-length");
+        let events = engine.tell(Command::Show { generation: 93, picture: Picture::Empty });
+        assert!(matches!(events[..], [Event::Shown { input: None, .. }, Event::Output { output: None, .. }]));
+    }
+}
+
+#[test]
+fn samples_bring_their_class() {
+    let mut engine = Engine::with("lenet5");
+    for digit in 0..10 {
+        for nth in [0, 3, 1000] {
+            let events = engine.tell(Command::Show { generation: 1, picture: Picture::SampleOf { digit, nth } });
+            assert!(matches!(&events[0], Event::Shown { label: Some(label), input: Some(_), .. } if *label == digit));
+        }
+    }
+    let events = engine.tell(Command::Show { generation: 1, picture: Picture::Sample(1_000_000) });
+    assert_eq!(failure(&events), "no-such-sample");
+    assert_eq!(*engine.world.fetched.borrow(), ["data/samples.idx.gz"], "fetched once");
+}
+
+#[test]
+fn every_unit_can_be_asked_for_and_told_of() {
+    for name in ["lenet5", "lenet5-modern"] {
+        let mut engine = Engine::with(name);
+        let net = variant(name).unwrap().build().unwrap();
+        let peek = Command::Peek { request: 1, source: Source::Value(2), index: 0 };
+        assert_eq!(failure(&engine.tell(peek)), "nothing-shown");
+        engine.tell(Command::Show { generation: 1, picture: drawings()[8].1.clone() });
+        for (node, of) in net.graph.nodes().iter().enumerate() {
+            let unit = of.shape.unit(of.shape.len() * 5 / 9);
+            let events = engine.tell(Command::Explain { request: 3, node, unit });
+            let [Event::Explained { request: 3, nodes, explanations, value }] = &events[..] else {
+                panic!("{events:?}")
+            };
+            assert_eq!((nodes.last(), nodes.len()), (Some(&node), explanations.len()));
+            let told = explanations.last().unwrap().steps.last().unwrap().1;
+            assert!((told - value).abs() <= 1e-4 * (1.0 + value.abs()), "{}: told {told}, computed {value}", of.name);
+            // An activation comes with the layer before it, unless that is somebody else's too.
+            let kind = receptive::ops::Layer::kind(&of.op);
+            assert_eq!(nodes.len() > 1, kind == receptive::ops::Kind::Activation, "{}", of.name);
+            let index = of.shape.index(unit);
+            let events = engine.tell(Command::Peek { request: 4, source: Source::Value(node), index });
+            assert_eq!(events, [Event::Value { request: 4, value: *value }]);
+            let events = engine.tell(Command::Read { request: 5, source: Source::Value(node) });
+            let [Event::Tensor { request: 5, shape, data }] = &events[..] else { panic!("{events:?}") };
+            assert_eq!((shape.as_slice(), data[index]), ([of.shape.c, of.shape.h, of.shape.w].as_slice(), *value));
+        }
+        for (i, p) in net.graph.params().iter().enumerate() {
+            let events = engine.tell(Command::Read { request: 6, source: Source::Param(i) });
+            let expected = Event::Tensor { request: 6, shape: p.param.shape.clone(), data: net.initial(1)[i].clone() };
+            assert_eq!(events, [expected]);
+        }
+        let outside = Command::Explain { request: 3, node: 1, unit: Unit { c: 0, y: 28, x: 0 } };
+        assert_eq!(failure(&engine.tell(outside)), "no-such-unit");
+        let outside = Command::Peek { request: 3, source: Source::Param(99), index: 0 };
+        assert_eq!(failure(&engine.tell(outside)), "no-such-unit");
+    }
+}
+
+#[test]
+fn canvases_are_painted_whenever_values_change() {
+    let mut engine = Engine::with("lenet5");
+    let net = variant("lenet5").unwrap().build().unwrap();
+    let c1 = net.graph.find("c1").unwrap();
+    let rect = |source, offset, rows, cols| PaintRect { source, offset, rows, cols, at: [4.0, 5.0, 56.0, 56.0] };
+    let rects = vec![
+        rect(Source::Value(c1), 0, 28, 28),
+        rect(Source::Value(c1), 28 * 28, 28, 28),
+        rect(Source::Param(0), 25, 5, 5),
+        rect(Source::Value(99), 0, 5, 5),          // another network's
+        rect(Source::Value(c1), usize::MAX, 5, 5), // beyond the end
+    ];
+    let paint =
+        |scale| Command::Paint { canvas: 2, size: [300, 200], rects: rects.clone(), scale, palette: Palette::Light };
+    let painted = |engine: &Engine| engine.world.painted.borrow()[&2].clone();
+    assert!(engine.tell(paint(Scale::Layer)).is_empty());
+    assert_eq!(painted(&engine).at.len(), 1, "nothing shown: the kernel only");
+    engine.tell(Command::Show { generation: 1, picture: drawings()[2].1.clone() });
+    let first = painted(&engine);
+    assert_eq!((first.size, first.at.len(), first.atlas.maps[2]), ([300, 200], 3, [56, 0, 5, 5]));
+    // The colour of a unit is that of its value.
+    let Event::Tensor { data, .. } = engine.tell(Command::Read { request: 1, source: Source::Value(c1) })[0].clone()
+    else {
+        panic!()
+    };
+    let scale = data.iter().fold(0f32, |m, v| m.max(v.abs()));
+    let pixel = |p: &Painting, x: usize, y: usize| {
+        let at = (y * p.atlas.width + x) * 4;
+        [p.atlas.pixels[at], p.atlas.pixels[at + 1], p.atlas.pixels[at + 2]]
+    };
+    for (x, y) in [(0, 0), (13, 14), (9, 20)] {
+        let right = Palette::Light.colour(data[28 * 28 + y * 28 + x] / scale);
+        let close = pixel(&first, 28 + x, y).iter().zip(right).all(|(a, b)| a.abs_diff(b) <= 1);
+        assert!(close, "{:?} {right:?}", pixel(&first, 28 + x, y));
+    }
+    engine.tell(Command::Show { generation: 2, picture: drawings()[7].1.clone() });
+    assert_ne!(painted(&engine), first);
+    engine.tell(Command::Show { generation: 3, picture: drawings()[2].1.clone() });
+    assert_eq!(painted(&engine), first);
+    engine.tell(paint(Scale::Map));
+    assert_ne!(painted(&engine), first);
+    // A new network's canvases are laid out anew; the same network's stay.
+    engine.open("lenet5", Weights::Seed(2), None);
+    assert_eq!(painted(&engine).at.len(), 3);
+}
+
+#[test]
+fn weights_go_out_and_come_back() {
+    let mut engine = Engine::with("lenet5-modern");
+    engine.tell(Command::Show { generation: 1, picture: drawings()[5].1.clone() });
+    engine.inbox.push(Command::Save { request: 8 }, None);
+    while block_on(engine.session.turn()) {}
+    let (event, bytes) = engine.world.events.take().pop().unwrap();
+    assert_eq!(event, Event::File { request: 8, name: "lenet5-modern-random-1.safetensors".into() });
+    let file = bytes.unwrap();
+    let net = variant("lenet5-modern").unwrap().build().unwrap();
+    assert_eq!(files::read(&net, &file).unwrap().0, net.initial(1));
+
+    let before = output(&engine.tell(Command::Show { generation: 1, picture: drawings()[5].1.clone() }));
+    let other = output(&engine.open("lenet5-modern", Weights::Seed(2), None));
+    assert_ne!(before, other);
+    let events = engine.open("lenet5-modern", Weights::File("mine.safetensors".into()), Some(file.clone()));
+    assert!(matches!(&events[0], Event::Opened { origin: Origin::File(name), .. } if name == "mine.safetensors"));
+    assert_eq!(output(&events), before);
+
+    // Files that are not these weights: a sentence, and nothing changes.
+    let mut open = |variant: &str, bytes: &[u8]| {
+        let events = engine.open(variant, Weights::File("x".into()), Some(bytes.to_vec()));
+        let key = failure(&events).to_string();
+        assert!(matches!(&events[0], Event::Failed { request: Some(5), .. }));
+        let events = engine.tell(Command::Show { generation: 1, picture: drawings()[5].1.clone() });
+        assert_eq!(output(&events), before);
+        key
+    };
+    assert_eq!(open("lenet5", &file), "weights-mismatch");
+    assert_eq!(open("lenet5-modern", &file[..file.len() - 8]), "weights-damaged");
+    assert_eq!(open("lenet5-modern", b"<!DOCTYPE html>"), "weights-format");
+    assert_eq!(open("lenet5-modern", b""), "weights-format");
+}
+
+#[test]
+fn shipped_weights_are_used_where_they_are_and_missed_honestly_where_not() {
+    let net = variant("lenet5").unwrap().build().unwrap();
+    let mut engine = Engine::new();
+    let about = BTreeMap::from([(files::TEST_ERROR.to_string(), "0.83".to_string())]);
+    let file = files::write(&net, &net.initial(9), about).unwrap();
+    engine.world.files.borrow_mut().insert("weights/lenet5.safetensors".into(), file);
+    let events = engine.open("lenet5", Weights::Shipped, None);
+    assert!(events.contains(&Event::Opened {
+        generation: 5,
+        variant: "lenet5".into(),
+        origin: Origin::Shipped(Some(0.83))
+    }));
+    engine.world.files.borrow_mut().insert("weights/lenet5.safetensors".into(), b"<!DOCTYPE html>".to_vec());
+    let events = engine.open("lenet5", Weights::Shipped, None);
+    assert!(
+        events.iter().any(|e| matches!(e, Event::Failed { fault, .. } if fault.key == "weights-format")),
+        "{events:?}"
+    );
+    assert!(events.iter().any(|e| matches!(e, Event::Opened { origin: Origin::Random(1), .. })), "{events:?}");
+}
+
+#[test]
+fn the_gpu_that_is_not_there_is_said_so() {
+    let mut engine = Engine::with("lenet5");
+    engine.tell(Command::Show { generation: 1, picture: drawings()[1].1.clone() });
+    assert_eq!(failure(&engine.tell(Command::UseBackend(Backend::Gpu))), "no-gpu");
+    let events = engine.tell(Command::UseBackend(Backend::Cpu));
+    assert!(matches!(&events[0], Event::Engine(info) if info.why == Why::Asked && info.backend == Backend::Cpu));
+    assert_eq!(output(&events).len(), 10);
+}
