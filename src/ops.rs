@@ -194,7 +194,10 @@ impl Window {
             let room = padded - self.span(axis);
             out[axis] = room / self.stride[axis] + 1;
             // ceil mode: one more window, unless it would start in the right padding
-            if self.ceil && room % self.stride[axis] != 0 && out[axis] * self.stride[axis] < size + self.padding[axis] {
+            if self.ceil
+                && !room.is_multiple_of(self.stride[axis])
+                && out[axis] * self.stride[axis] < size + self.padding[axis]
+            {
                 out[axis] += 1;
             }
         }

@@ -39,7 +39,10 @@ fn differ(agreement: Agreement, gpu: &[f32], cpu: &[f32]) -> Option<String> {
     let scale = cpu.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
     let bad = |g: f32, c: f32| match agreement {
         Agreement::Exact => g != c,
-        Agreement::Within(part) => !((g - c).abs() <= part * scale),
+        Agreement::Within(part) => {
+            let off = (g - c).abs();
+            off > part * scale || off.is_nan()
+        }
     };
     let all: Vec<usize> = (0..cpu.len()).filter(|&i| bad(gpu[i], cpu[i])).collect();
     let &i = all.first()?;

@@ -230,12 +230,12 @@ mod tests {
     fn the_fold_and_the_walk_back_agree_on_every_unit() {
         let g = stack();
         let fields = fields(&g);
-        for node in 0..4 {
+        for (node, field) in fields.iter().enumerate().take(4) {
             let shape = g.nodes()[node].shape;
             for i in 0..shape.map() {
                 let unit = shape.unit(i);
                 let rect = cone(&g, node, unit)[0].unwrap();
-                assert_eq!(rect, Rect { y: fields[node].y.of(unit.y), x: fields[node].x.of(unit.x) });
+                assert_eq!(rect, Rect { y: field.y.of(unit.y), x: field.x.of(unit.x) });
             }
         }
     }

@@ -90,7 +90,7 @@ impl Layer for MaxPool2d {
                     for row in rows.clone() {
                         for i in row * input.w + columns.start..row * input.w + columns.end {
                             // NaN wins, so that it shows
-                            if map[i] > map[best] || !(map[i] >= map[i]) {
+                            if map[i] > map[best] || map[i].partial_cmp(&map[i]).is_none() {
                                 best = i;
                             }
                         }
