@@ -2,7 +2,7 @@
 
 use super::explain::{Ask, Explanation, Rule, steps};
 use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
-use crate::linalg::{Real, sum};
+use crate::linalg::{Real, dot, sum};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
 
@@ -18,21 +18,43 @@ impl Subsample {
         Window::square(self.size).stride(self.size)
     }
 
-    /// Calls `f(output index, window sum)` for every window of the batch.
-    fn each_sum<T: Real>(self, x: &[T], input: Shape, output: Shape, mut f: impl FnMut(usize, T)) {
-        let mut o = 0;
-        for map in x.chunks_exact(input.map()) {
-            for oy in 0..output.h {
-                for ox in 0..output.w {
-                    let mut total = T::ZERO;
-                    for row in oy * self.size..(oy + 1) * self.size {
-                        for &v in &map[row * input.w + ox * self.size..][..self.size] {
-                            total += v;
-                        }
-                    }
-                    f(o, total);
-                    o += 1;
+    /// The window sums of one map.
+    fn sums<T: Real>(self, map: &[T], input: Shape, output: Shape, sums: &mut [T]) {
+        for (out, rows) in sums.chunks_exact_mut(output.w).zip(map.chunks_exact(self.size * input.w)) {
+            if self.size == 2 {
+                // LeNet's: written out, so that it vectorises.
+                let (upper, lower) = rows.split_at(input.w);
+                for ((out, [a, b]), [c, d]) in out.iter_mut().zip(upper.as_chunks().0).zip(lower.as_chunks().0) {
+                    *out = *a + *b + *c + *d;
                 }
+                continue;
+            }
+            out.fill(T::ZERO);
+            for row in rows.chunks_exact(input.w) {
+                for (out, row) in out.iter_mut().zip(row.chunks_exact(self.size)) {
+                    for &v in row {
+                        *out += v;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sums' gradient, spread over the windows; rows and columns that no window covers get zero.
+    fn spread<T: Real>(self, upstream: &[T], factor: T, input: Shape, output: Shape, map: &mut [T]) {
+        map[output.h * self.size * input.w..].fill(T::ZERO);
+        for (dy, rows) in upstream.chunks_exact(output.w).zip(map.chunks_exact_mut(self.size * input.w)) {
+            for row in rows.chunks_exact_mut(input.w) {
+                if self.size == 2 {
+                    for (dx, &dy) in row.as_chunks_mut().0.iter_mut().zip(dy) {
+                        *dx = [dy * factor; 2];
+                    }
+                } else {
+                    for (dx, &dy) in row.chunks_exact_mut(self.size).zip(dy) {
+                        dx.fill(dy * factor);
+                    }
+                }
+                row[output.w * self.size..].fill(T::ZERO);
             }
         }
     }
@@ -76,10 +98,13 @@ impl Layer for Subsample {
         let (input, output) = (cx.inputs[0], cx.output);
         let (x, coefficient, bias) = (cx.input(0), cx.param(0), cx.param(1));
         let y = &mut cx.out[0];
-        self.each_sum(x, input, output, |o, total| {
-            let c = o / output.map() % output.c;
-            y[o] = coefficient[c] * total + bias[c];
-        });
+        for (o, (map, y)) in x.chunks_exact(input.map()).zip(y.chunks_exact_mut(output.map())).enumerate() {
+            self.sums(map, input, output, y);
+            let (coefficient, bias) = (coefficient[o % output.c], bias[o % output.c]);
+            for y in y {
+                *y = coefficient * *y + bias;
+            }
+        }
         if let Some(activation) = cx.bind.activation {
             activation.apply(y);
         }
@@ -91,7 +116,11 @@ impl Layer for Subsample {
         if let Some(i) = cx.grad_param(0) {
             let grad = &mut cx.out[i];
             grad.fill(T::ZERO);
-            self.each_sum(x, input, output, |o, total| grad[o / output.map() % output.c] += upstream[o] * total);
+            let [sums] = cx.scratch.take([output.map()]);
+            for (o, (map, dy)) in x.chunks_exact(input.map()).zip(upstream.chunks_exact(output.map())).enumerate() {
+                self.sums(map, input, output, sums);
+                grad[o % output.c] += dot(sums, dy);
+            }
         }
         if let Some(i) = cx.grad_param(1) {
             let grad = &mut cx.out[i];
@@ -102,16 +131,9 @@ impl Layer for Subsample {
         }
         if let Some(i) = cx.grad_input(0) {
             let grad = &mut cx.out[i];
-            grad.fill(T::ZERO); // rows and columns that no window covers
             let maps = grad.chunks_exact_mut(input.map()).zip(upstream.chunks_exact(output.map()));
             for (o, (dx, dy)) in maps.enumerate() {
-                for (oy, dy) in dy.chunks_exact(output.w).enumerate() {
-                    for row in oy * self.size..(oy + 1) * self.size {
-                        for (dx, &dy) in dx[row * input.w..].chunks_mut(self.size).zip(dy) {
-                            dx.fill(dy * coefficient[o % output.c]);
-                        }
-                    }
-                }
+                self.spread(dy, coefficient[o % output.c], input, output, dx);
             }
         }
     }
