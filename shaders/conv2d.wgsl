@@ -1,5 +1,5 @@
 // Convolution. Forward and backward_input are one gather: a product of packed weights and patches, 8 channels × 8 pixels an
-// invocation. backward_weight sums over images and positions in `splits` interleaved parts; sum.wgsl adds the parts.
+// invocation. Where stride and dilation are 1, `slide` does the same with a third of the loads. backward_weight sums over images and positions in `splits` interleaved parts; sum.wgsl adds the parts.
 //
 // The gather, on either axis: result position o meets tap k at source position (o·mul + add + k·step) / div, where that is whole.
 //   forward:        mul = stride, add = −padding, step =  dilation, div = 1
@@ -23,6 +23,7 @@ struct Gather {
 struct Pack {
     groups: u32, blocks: u32, results: u32, channels: u32, taps: u32,
     stride_group: u32, stride_result: u32, stride_channel: u32, // in weight
+    order: u32, // of the rows: 0 tap by tap (gather), 1 channel by channel (slide), 2 the same with the kernel turned round
     len: u32,
 }
 
@@ -65,7 +66,7 @@ override CHECKED: bool = true;
 @group(0) @binding(1) var<storage, read> connected: array<f32>;
 @group(0) @binding(2) var<storage, read_write> masked: array<f32>;
 
-// Packed: for each group and block of 8 result channels, a row of 8 biases, then for each tap and source channel a row of 8 weights.
+// Packed: for each group and block of 8 result channels, a row of 8 biases, then a row of 8 weights for each tap and source channel.
 fn packed_weight(i: u32) -> f32 {
     let rows = 1u + pk.taps * pk.channels;
     let row = i / 8u % rows;
@@ -75,8 +76,15 @@ fn packed_weight(i: u32) -> f32 {
     if m >= pk.results || row == 0u {
         return 0.0;
     }
-    let tap = (row - 1u) / pk.channels;
-    let c = (row - 1u) % pk.channels;
+    var tap = (row - 1u) / pk.channels;
+    var c = (row - 1u) % pk.channels;
+    if pk.order != 0u {
+        tap = (row - 1u) % pk.taps;
+        c = (row - 1u) / pk.taps;
+    }
+    if pk.order == 2u {
+        tap = pk.taps - 1u - tap;
+    }
     return weight[group * pk.stride_group + m * pk.stride_result + c * pk.stride_channel + tap];
 }
 
@@ -241,6 +249,141 @@ fn put(pixel: u32, at: vec4u, first: u32, m: u32, v: vec4f) {
     }
 }
 
+// The gather for stride 1 and dilation 1, from a source that has its padding. Positions are counted through the source's rows: position f is row f / pitch,
+// column f % pitch, and tap (ky, kx) of the result at f lies at f + ky·pitch + kx. So 8 neighbouring positions share a window that
+// slides along the row: kernel_w + 7 loads for 8·kernel_w products a channel. What is computed beyond a row's end is not stored.
+struct Slide {
+    groups: u32, channels: u32, results: u32, blocks: u32,
+    images: u32,
+    tiles: u32,    // of 8 positions, an image
+    pitch: u32,    // columns of the source
+    source_map: u32,
+    result_h: u32, result_w: u32,
+    kernel_h: u32, kernel_w: u32,
+}
+
+@group(0) @binding(0) var<uniform> sl: Slide;
+
+// Copies maps with zeros around them, so that `slide` has nothing to check.
+struct Pad {
+    vectors: u32, // vec4 of the padded maps
+    source_h: u32, source_w: u32,
+    padded_h: u32, padded_w: u32,
+    padding_y: u32, padding_x: u32,
+}
+
+@group(0) @binding(0) var<uniform> pd: Pad;
+@group(0) @binding(2) var<storage, read_write> padded: array<vec4f>;
+
+@compute @workgroup_size(WG)
+fn pad(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < pd.vectors {
+        var row = i * 4u / pd.padded_w;
+        var column = i * 4u - row * pd.padded_w;
+        var map = row / pd.padded_h;
+        row -= map * pd.padded_h;
+        var at = vec4u();
+        var inside = vec4<bool>();
+        for (var j = 0u; j < 4u; j++) {
+            let y_ = row - pd.padding_y; // wraps round below 0
+            let x_ = column - pd.padding_x;
+            inside[j] = y_ < pd.source_h && x_ < pd.source_w;
+            at[j] = (map * pd.source_h + y_) * pd.source_w + x_;
+            column += 1u;
+            if column == pd.padded_w {
+                column = 0u;
+                row += 1u;
+            }
+            if row == pd.padded_h {
+                row = 0u;
+                map += 1u;
+            }
+        }
+        padded[i] = select(vec4f(0.0), pick(select(vec4u(0u), at, inside)), inside);
+    }
+}
+
+// Workgroups: (group, block of 8 channels) slowest, then tiles of all images.
+@compute @workgroup_size(WG)
+fn slide(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let per_block = (sl.images * sl.tiles + WG - 1u) / WG;
+    let index = group_index(id, groups);
+    let block = index / per_block; // over all groups
+    let tile = index % per_block * WG + lane;
+    if block >= sl.groups * sl.blocks || tile >= sl.images * sl.tiles {
+        return;
+    }
+    let group = block / sl.blocks;
+    let first = block % sl.blocks * 8u;
+    let image = tile / sl.tiles;
+    let position = tile % sl.tiles * 8u;
+    var map = (image * sl.groups + group) * sl.channels * sl.source_map;
+
+    var k = block * (1u + sl.kernel_h * sl.kernel_w * sl.channels) * 2u;
+    // columns: channels, rows: positions
+    var c00 = outer(vec4f(1.0), packed[k]);
+    var c01 = outer(vec4f(1.0), packed[k + 1u]);
+    var c10 = c00;
+    var c11 = c01;
+    k += 2u;
+    for (var c = 0u; c < sl.channels; c++) {
+        for (var ky = 0u; ky < sl.kernel_h; ky++) {
+            // beyond the source's end only for positions that are not stored
+            var next = map + position + ky * sl.pitch;
+            var a0 = vec4f(x[next], x[next + 1u], x[next + 2u], x[next + 3u]);
+            var a1 = vec4f(x[next + 4u], x[next + 5u], x[next + 6u], x[next + 7u]);
+            next += 8u;
+            for (var kx = 0u; kx < sl.kernel_w; kx++) {
+                let w0 = packed[k];
+                let w1 = packed[k + 1u];
+                k += 2u;
+                c00 += outer(a0, w0);
+                c01 += outer(a0, w1);
+                c10 += outer(a1, w0);
+                c11 += outer(a1, w1);
+                a0 = vec4f(a0.yzw, a1.x);
+                a1 = vec4f(a1.yzw, x[next]); // one load too many a row
+                next += 1u;
+            }
+        }
+        map += sl.source_map;
+    }
+    let result_map = sl.result_h * sl.result_w;
+    let at = ((image * sl.groups + group) * sl.results + first) * result_map;
+    let count = sl.results - first;
+    let f = position + vec4u(0u, 1u, 2u, 3u);
+    let row0 = f / sl.pitch;
+    let row1 = (f + 4u) / sl.pitch;
+    let column0 = f - row0 * sl.pitch;
+    let column1 = f + 4u - row1 * sl.pitch;
+    let in0 = (row0 < vec4u(sl.result_h)) & (column0 < vec4u(sl.result_w));
+    let in1 = (row1 < vec4u(sl.result_h)) & (column1 < vec4u(sl.result_w));
+    let out0 = at + row0 * sl.result_w + column0;
+    let out1 = at + row1 * sl.result_w + column1;
+    spill(in0, out0, result_map, count, c00, c01);
+    spill(in1, out1, result_map, count, c10, c11);
+}
+
+// Four positions of up to 8 channels.
+fn spill(inside: vec4<bool>, at: vec4u, map: u32, count: u32, low: mat4x4f, high: mat4x4f) {
+    drop_(inside, at, activate4(low[0]));
+    if count > 1u { drop_(inside, at + map, activate4(low[1])); }
+    if count > 2u { drop_(inside, at + 2u * map, activate4(low[2])); }
+    if count > 3u { drop_(inside, at + 3u * map, activate4(low[3])); }
+    if count > 4u { drop_(inside, at + 4u * map, activate4(high[0])); }
+    if count > 5u { drop_(inside, at + 5u * map, activate4(high[1])); }
+    if count > 6u { drop_(inside, at + 6u * map, activate4(high[2])); }
+    if count > 7u { drop_(inside, at + 7u * map, activate4(high[3])); }
+}
+
+fn drop_(inside: vec4<bool>, at: vec4u, v: vec4f) {
+    if inside.x { y[at.x] = v.x; }
+    if inside.y { y[at.y] = v.y; }
+    if inside.z { y[at.z] = v.z; }
+    if inside.w { y[at.w] = v.w; }
+}
+
 struct Tap { at: vec4u, dy: vec4i, dx: vec4i }
 
 fn tap(column: vec4u) -> Tap {
@@ -296,20 +439,21 @@ fn backward_weight(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) gr
         let sy = i32(ry * w.stride_y) - i32(w.padding_y);
         let sx = i32(rx * w.stride_x) - i32(w.padding_x);
         let s = (n * w.groups + group) * w.channels * source_map;
-        var in0 = real0;
-        var in1 = real1;
+        let shift = vec4i(i32(s) + sy * i32(w.source_w) + sx);
+        var a0: vec4f;
+        var a1: vec4f;
         if CHECKED {
+            var in0 = real0;
+            var in1 = real1;
             let size = vec2i(i32(w.source_h), i32(w.source_w));
             in0 &= (sy + t0.dy >= vec4i(0)) & (sy + t0.dy < vec4i(size.x)) & (sx + t0.dx >= vec4i(0)) & (sx + t0.dx < vec4i(size.y));
             in1 &= (sy + t1.dy >= vec4i(0)) & (sy + t1.dy < vec4i(size.x)) & (sx + t1.dx >= vec4i(0)) & (sx + t1.dx < vec4i(size.y));
+            a0 = select(other0, pick(select(vec4u(0u), vec4u(vec4i(t0.at) + shift), in0)), in0);
+            a1 = select(other1, pick(select(vec4u(0u), vec4u(vec4i(t1.at) + shift), in1)), in1);
+        } else {
+            a0 = select(other0, pick(t0.at + vec4u(shift)), real0);
+            a1 = select(other1, pick(t1.at + vec4u(shift)), real1);
         }
-        let shift = vec4i(i32(s) + sy * i32(w.source_w) + sx);
-        let at0 = select(vec4u(0u), vec4u(vec4i(t0.at) + shift), in0);
-        let at1 = select(vec4u(0u), vec4u(vec4i(t1.at) + shift), in1);
-        var a0 = pick(at0);
-        var a1 = pick(at1);
-        a0 = select(other0, a0, in0);
-        a1 = select(other1, a1, in1);
         c00 += outer(a0, d0);
         c01 += outer(a0, d1);
         c10 += outer(a1, d0);

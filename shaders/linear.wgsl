@@ -1,4 +1,4 @@
-// Matrix products with strides, 4 rows × 4 columns an invocation: all three directions of a linear layer.
+// Matrix products with strides, 8 rows × 8 columns an invocation: all three directions of a linear layer.
 // result[i][j] = activation(Σₖ a[i·a_row + k·a_step] · b[k·b_step + j·b_column] + bias[j])
 
 struct Params {
@@ -23,69 +23,117 @@ fn outer(x: vec4f, y: vec4f) -> mat4x4f {
 struct Tile { i: u32, j: u32 }
 
 fn tile(index: u32) -> Tile {
-    let across = (p.columns + 3u) / 4u;
-    return Tile(index / across * 4u, index % across * 4u);
+    let across = (p.columns + 7u) / 8u;
+    return Tile(index / across * 8u, index % across * 8u);
 }
 
-// matrix columns: result rows; matrix rows: result columns
-fn multiply(t: Tile) -> mat4x4f {
-    // rows and columns beyond the end repeat the last and are not stored
-    var ai = min(t.i + vec4u(0u, 1u, 2u, 3u), vec4u(p.rows - 1u)) * p.a_row;
-    var bj = min(t.j + vec4u(0u, 1u, 2u, 3u), vec4u(p.columns - 1u)) * p.b_column;
-    var sum = mat4x4f();
+// Four 4×4 corners; matrix columns: result rows, matrix rows: result columns.
+struct Block { c00: mat4x4f, c01: mat4x4f, c10: mat4x4f, c11: mat4x4f }
+
+fn pick_a(at: vec4u) -> vec4f {
+    return vec4f(a[at.x], a[at.y], a[at.z], a[at.w]);
+}
+
+fn pick_b(at: vec4u) -> vec4f {
+    return vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
+}
+
+// rows and columns beyond the end repeat the last and are not stored
+fn rows_of(i: u32) -> vec4u {
+    return min(i + vec4u(0u, 1u, 2u, 3u), vec4u(p.rows - 1u));
+}
+
+fn columns_of(j: u32) -> vec4u {
+    return min(j + vec4u(0u, 1u, 2u, 3u), vec4u(p.columns - 1u));
+}
+
+fn multiply(t: Tile) -> Block {
+    var a0 = rows_of(t.i) * p.a_row;
+    var a1 = rows_of(t.i + 4u) * p.a_row;
+    var b0 = columns_of(t.j) * p.b_column;
+    var b1 = columns_of(t.j + 4u) * p.b_column;
+    var c00 = mat4x4f();
+    var c01 = mat4x4f();
+    var c10 = mat4x4f();
+    var c11 = mat4x4f();
     for (var k = 0u; k < p.terms; k++) {
-        let x = vec4f(a[ai.x], a[ai.y], a[ai.z], a[ai.w]);
-        let y = vec4f(b[bj.x], b[bj.y], b[bj.z], b[bj.w]);
-        sum += outer(y, x);
-        ai += p.a_step;
-        bj += p.b_step;
+        let x0 = pick_a(a0);
+        let x1 = pick_a(a1);
+        let y0 = pick_b(b0);
+        let y1 = pick_b(b1);
+        c00 += outer(y0, x0);
+        c01 += outer(y0, x1);
+        c10 += outer(y1, x0);
+        c11 += outer(y1, x1);
+        a0 += p.a_step;
+        a1 += p.a_step;
+        b0 += p.b_step;
+        b1 += p.b_step;
     }
-    return sum;
+    return Block(c00, c01, c10, c11);
 }
 
 fn put(i: u32, j: u32, v: vec4f) {
     if i < p.rows {
         let o = i * p.columns + j;
-        if j < p.columns { result[o] = v.x; }
-        if j + 1u < p.columns { result[o + 1u] = v.y; }
-        if j + 2u < p.columns { result[o + 2u] = v.z; }
-        if j + 3u < p.columns { result[o + 3u] = v.w; }
+        let y = activate4(v);
+        if j < p.columns { result[o] = y.x; }
+        if j + 1u < p.columns { result[o + 1u] = y.y; }
+        if j + 2u < p.columns { result[o + 2u] = y.z; }
+        if j + 3u < p.columns { result[o + 3u] = y.w; }
     }
+}
+
+fn put_corner(i: u32, j: u32, c: mat4x4f) {
+    put(i, j, c[0]);
+    put(i + 1u, j, c[1]);
+    put(i + 2u, j, c[2]);
+    put(i + 3u, j, c[3]);
 }
 
 @compute @workgroup_size(WG)
 fn product(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let t = tile(group_index(group, groups) * WG + lane);
     if t.i < p.rows {
-        let sum = multiply(t);
-        put(t.i, t.j, activate4(sum[0]));
-        put(t.i + 1u, t.j, activate4(sum[1]));
-        put(t.i + 2u, t.j, activate4(sum[2]));
-        put(t.i + 3u, t.j, activate4(sum[3]));
+        let c = multiply(t);
+        put_corner(t.i, t.j, c.c00);
+        put_corner(t.i + 4u, t.j, c.c01);
+        put_corner(t.i, t.j + 4u, c.c10);
+        put_corner(t.i + 4u, t.j + 4u, c.c11);
     }
 }
 
 fn put_biased(i: u32, j: u32, v: vec4f) {
     if i < p.rows {
         let o = i * p.columns + j;
-        if j < p.columns { biased[o] = v.x; }
-        if j + 1u < p.columns { biased[o + 1u] = v.y; }
-        if j + 2u < p.columns { biased[o + 2u] = v.z; }
-        if j + 3u < p.columns { biased[o + 3u] = v.w; }
+        let y = activate4(v);
+        if j < p.columns { biased[o] = y.x; }
+        if j + 1u < p.columns { biased[o + 1u] = y.y; }
+        if j + 2u < p.columns { biased[o + 2u] = y.z; }
+        if j + 3u < p.columns { biased[o + 3u] = y.w; }
     }
+}
+
+fn put_corner_biased(i: u32, j: u32, c: mat4x4f, add: vec4f) {
+    put_biased(i, j, c[0] + add);
+    put_biased(i + 1u, j, c[1] + add);
+    put_biased(i + 2u, j, c[2] + add);
+    put_biased(i + 3u, j, c[3] + add);
 }
 
 @compute @workgroup_size(WG)
 fn product_bias(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let t = tile(group_index(group, groups) * WG + lane);
     if t.i < p.rows {
-        let sum = multiply(t);
-        let j = min(t.j + vec4u(0u, 1u, 2u, 3u), vec4u(p.columns - 1u));
-        let add = vec4f(bias[j.x], bias[j.y], bias[j.z], bias[j.w]);
-        put_biased(t.i, t.j, activate4(sum[0] + add));
-        put_biased(t.i + 1u, t.j, activate4(sum[1] + add));
-        put_biased(t.i + 2u, t.j, activate4(sum[2] + add));
-        put_biased(t.i + 3u, t.j, activate4(sum[3] + add));
+        let c = multiply(t);
+        let j0 = columns_of(t.j);
+        let j1 = columns_of(t.j + 4u);
+        let add0 = vec4f(bias[j0.x], bias[j0.y], bias[j0.z], bias[j0.w]);
+        let add1 = vec4f(bias[j1.x], bias[j1.y], bias[j1.z], bias[j1.w]);
+        put_corner_biased(t.i, t.j, c.c00, add0);
+        put_corner_biased(t.i + 4u, t.j, c.c01, add0);
+        put_corner_biased(t.i, t.j + 4u, c.c10, add1);
+        put_corner_biased(t.i + 4u, t.j + 4u, c.c11, add1);
     }
 }
 

@@ -1,7 +1,7 @@
 // Max and average pooling: any kernel, stride, padding. Backward gathers: each input pixel asks the windows that cover it.
 
 struct Params {
-    len: u32, // outputs (forward) or inputs (backward) of the whole batch
+    len: u32, // invocations: outputs or inputs of the whole batch
     input_h: u32, input_w: u32,
     output_h: u32, output_w: u32,
     kernel_h: u32, kernel_w: u32,
@@ -35,7 +35,9 @@ fn taps(output: u32, kernel: u32, stride: u32, padding: u32, size: u32) -> Taps 
 struct Place { map: u32, y: u32, x: u32 }
 
 fn place(i: u32, h: u32, w: u32) -> Place {
-    return Place(i / (h * w), i / w % h, i % w);
+    let row = i / w;
+    let map = row / h;
+    return Place(map, row - map * h, i - row * w);
 }
 
 struct Best { value: f32, at: u32 }
@@ -120,6 +122,26 @@ fn max_backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gr
             }
         }
         max_gradient[i] = sum;
+    }
+}
+
+// Windows that do not overlap and are not padded: each output writes the inputs up to the next window, the last ones up to the edge.
+@compute @workgroup_size(WG)
+fn max_backward_apart(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < p.len {
+        let o = place(i, p.output_h, p.output_w);
+        let gradient = upstream[i];
+        let winner = u32(won[i]);
+        let bottom = select((o.y + 1u) * p.stride_y, p.input_h, o.y + 1u == p.output_h);
+        let right = select((o.x + 1u) * p.stride_x, p.input_w, o.x + 1u == p.output_w);
+        let map = o.map * p.input_h * p.input_w;
+        for (var row = o.y * p.stride_y; row < bottom; row++) {
+            for (var column = o.x * p.stride_x; column < right; column++) {
+                let at = row * p.input_w + column;
+                max_gradient[map + at] = select(0.0, gradient, at == winner);
+            }
+        }
     }
 }
 

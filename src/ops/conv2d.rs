@@ -2,7 +2,7 @@
 //! connection table. On the CPU: patches as a matrix, times the weights as a matrix.
 
 use super::explain::{Ask, Explanation, weighted_sum};
-use super::lower::{WORKGROUP, splits, sum as sum_parts};
+use super::lower::{Slot, WORKGROUP, splits, sum as sum_parts};
 use super::{Buf, Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
 use crate::linalg::{Mat, Patches, Real, gemm, sum};
 use crate::tensor::Shape;
@@ -115,6 +115,20 @@ struct Gather {
 }
 
 impl Conv2d {
+    /// Whether `slide` can do a gather, and wastes little: the source's padding.
+    fn slides(&self, at: &Gather) -> Option<[usize; 2]> {
+        let plain = at.mul == [1; 2] && at.div == [1; 2] && at.step.map(isize::abs) == [1; 2];
+        let mut padding = [0; 2];
+        for (axis, padding) in padding.iter_mut().enumerate() {
+            // the first source position that the result at 0 meets, whichever way the taps run
+            let first = at.add[axis] + (at.step[axis] * (self.window.kernel[axis] as isize - 1)).min(0);
+            *padding = usize::try_from(-first).ok()?;
+        }
+        let pitch = at.source.w + 2 * padding[1];
+        let positions = ((at.result.h - 1) * pitch + at.result.w).next_multiple_of(8);
+        (plain && 5 * positions <= 6 * at.result.map()).then_some(padding)
+    }
+
     /// Packs the weights and gathers; `padded`: a tap may miss the source.
     fn gather(&self, cx: &mut Lower<'_>, at: &Gather, [x, y]: [Buf; 2], bias: Option<Buf>, activation: u32) {
         let groups = self.groups;
@@ -124,8 +138,14 @@ impl Conv2d {
         let len = groups * blocks * (1 + kh * kw * channels) * 8;
         let packed = cx.workspace(0, len);
         let sizes = [groups, blocks, results, channels, kh * kw];
+        let slides = self.slides(at);
+        let order = match (slides, at.step[0] > 0) {
+            (None, _) => 0,
+            (Some(_), true) => 1,
+            (Some(_), false) => 2,
+        };
         let pack = |entry| {
-            let kernel = Dispatch::new("conv2d", entry).uniform(&sizes).uniform(&at.strides).uniform(&[len]);
+            let kernel = Dispatch::new("conv2d", entry).uniform(&sizes).uniform(&at.strides).uniform(&[order, len]);
             kernel.over(len).read(cx.bind.params[0])
         };
         let pack = match bias {
@@ -133,6 +153,26 @@ impl Conv2d {
             None => pack("pack").write(packed),
         };
         cx.push(pack);
+        if let Some(padding) = slides {
+            let (h, pitch) = (at.source.h + 2 * padding[0], at.source.w + 2 * padding[1]);
+            let mut from = Slot::Buf(x);
+            if padding != [0; 2] {
+                let len = cx.batch * at.source.c * h * pitch;
+                from = cx.workspace(1, len);
+                let vectors = len.div_ceil(4);
+                let sizes = [vectors, at.source.h, at.source.w, h, pitch];
+                let pad = Dispatch::new("conv2d", "pad").uniform(&sizes).uniform(&padding);
+                cx.push(pad.read(x).write(from).over(vectors));
+            }
+            let tiles = ((at.result.h - 1) * pitch + at.result.w).div_ceil(8);
+            let kernel = Dispatch::new("conv2d", "slide")
+                .constant("ACTIVATION", activation)
+                .uniform(&[groups, channels, results, blocks, cx.batch, tiles, pitch, h * pitch])
+                .uniform(&[at.result.h, at.result.w, kh, kw]);
+            let tiles = (cx.batch * tiles).div_ceil(WORKGROUP);
+            cx.push(kernel.read(from).read(packed).write(y).groups(groups * blocks * tiles));
+            return;
+        }
         let total = cx.batch * at.result.map();
         // The extreme source positions of each axis lie inside, and none between two pixels?
         let sizes = [(at.source.h, at.result.h), (at.source.w, at.result.w)];
@@ -337,7 +377,7 @@ impl Layer for Conv2d {
                 let pairs = (0..output.c).flat_map(|o| (0..input.c).map(move |i| (o, i)));
                 let connected = cx.constant(pairs.map(|(o, i)| f32::from(u8::from(table.connects(o, i)))).collect());
                 let len = output.c * columns;
-                let mask = Dispatch::new("conv2d", "mask").uniform(&[0, 0, 0, 0, taps, 0, 0, 0, len]);
+                let mask = Dispatch::new("conv2d", "mask").uniform(&[0, 0, 0, 0, taps, 0, 0, 0, 0, len]);
                 cx.push(mask.read(connected).write(grad).over(len));
             }
         }

@@ -107,7 +107,7 @@ impl Layer for Linear {
         let (batch, k, n) = (cx.batch, cx.inputs[0].len(), self.out_features);
         // result[i][j] = Σ a·b over rows × columns × terms, with the strides of a and of b
         let product = |entry, [rows, columns, terms]: [usize; 3], strides: [usize; 4], activation| {
-            let tiles = rows.div_ceil(4) * columns.div_ceil(4);
+            let tiles = rows.div_ceil(8) * columns.div_ceil(8);
             let sizes = [rows, columns, terms];
             Dispatch::new("linear", entry)
                 .constant("ACTIVATION", activation)

@@ -34,10 +34,10 @@ fn pooled(window: &Window, inputs: &[Shape]) -> Result<Shape, Mismatch> {
     Ok(Shape::new(input.c, h, w))
 }
 
-/// A kernel of `shaders/pool.wgsl`, an invocation an output (forward) or input (backward).
-fn kernel(window: &Window, cx: &Lower<'_>, entry: &'static str) -> Dispatch {
+/// A kernel of `shaders/pool.wgsl`, an invocation for each unit of all images' `over`.
+fn kernel(window: &Window, cx: &Lower<'_>, entry: &'static str, over: Shape) -> Dispatch {
     let (input, output) = (cx.inputs[0], cx.output);
-    let len = cx.batch * if cx.bind.grad_output.is_some() { input.len() } else { output.len() };
+    let len = cx.batch * over.len();
     let sizes = [len, input.h, input.w, output.h, output.w];
     Dispatch::new("pool", entry)
         .constant("ACTIVATION", cx.activation())
@@ -125,13 +125,19 @@ impl Layer for MaxPool2d {
     fn lower(&self, cx: &mut Lower<'_>) {
         if let Some(upstream) = cx.bind.grad_output {
             if let (Some(grad), Some(winners)) = (cx.grad_input(0), cx.bind.saved) {
-                cx.push(kernel(&self.0, cx, "max_backward").read(upstream).read(winners).write(grad));
+                let window = &self.0;
+                let apart = window.padding == [0; 2] && (0..2).all(|axis| window.stride[axis] >= window.kernel[axis]);
+                let kernel = match apart {
+                    true => kernel(window, cx, "max_backward_apart", cx.output),
+                    false => kernel(window, cx, "max_backward", cx.inputs[0]),
+                };
+                cx.push(kernel.read(upstream).read(winners).write(grad));
             }
         } else if let Some(y) = cx.bind.output {
             let x = cx.bind.inputs[0];
             cx.push(match cx.bind.saved {
-                Some(winners) => kernel(&self.0, cx, "max_forward_keep").read(x).write(y).write(winners),
-                None => kernel(&self.0, cx, "max_forward").read(x).write(y),
+                Some(winners) => kernel(&self.0, cx, "max_forward_keep", cx.output).read(x).write(y).write(winners),
+                None => kernel(&self.0, cx, "max_forward", cx.output).read(x).write(y),
             });
         }
     }
@@ -233,10 +239,10 @@ impl Layer for AvgPool2d {
     fn lower(&self, cx: &mut Lower<'_>) {
         if let Some(upstream) = cx.bind.grad_output {
             if let Some(grad) = cx.grad_input(0) {
-                cx.push(kernel(&self.0, cx, "average_backward").read(upstream).write(grad));
+                cx.push(kernel(&self.0, cx, "average_backward", cx.inputs[0]).read(upstream).write(grad));
             }
         } else if let Some(y) = cx.bind.output {
-            cx.push(kernel(&self.0, cx, "average_forward").read(cx.bind.inputs[0]).write(y));
+            cx.push(kernel(&self.0, cx, "average_forward", cx.output).read(cx.bind.inputs[0]).write(y));
         }
     }
 
