@@ -6,6 +6,7 @@
 //! | `platform.rs` | what the world must offer |
 //! | `inbox.rs` | commands that wait |
 //! | `session.rs` | what each command does, and which event follows |
+//! | `lesson.rs` | training and testing between the commands, and the run that is kept |
 //! | `network.rs` | an opened network: values, arithmetic of a unit |
 //! | `training.rs` | SGD on an executor; testing |
 //! | `executor.rs` | CPU or GPU behind one interface |
@@ -19,6 +20,7 @@ pub mod facts;
 pub mod files;
 pub mod golden;
 pub mod inbox;
+mod lesson;
 pub mod network;
 pub mod platform;
 pub mod self_test;

@@ -7,7 +7,10 @@ use receptive::engine::files;
 use receptive::engine::inbox::Inbox;
 use receptive::engine::platform::{FetchError, Local, OnBytes, Painting, Platform};
 use receptive::engine::session::Session;
-use receptive::protocol::{Backend, Command, Event, Origin, PaintRect, Palette, Picture, Scale, Source, Weights, Why};
+use receptive::protocol::{
+    Backend, Command, Event, Halt, Origin, PaintRect, Palette, Picture, Scale, Source, StepRecord, TrainConfig,
+    Weights, Why,
+};
 use receptive::tensor::{Shape, Unit};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -349,4 +352,168 @@ fn the_gpu_that_is_not_there_is_said_so() {
     let events = engine.tell(Command::UseBackend(Backend::Cpu));
     assert!(matches!(&events[0], Event::Engine(info) if info.why == Why::Asked && info.backend == Backend::Cpu));
     assert_eq!(output(&events).len(), 10);
+}
+
+impl Engine {
+    /// Some turns of a session that would go on for good, and the events.
+    fn turns(&mut self, n: usize) -> Vec<Event> {
+        for _ in 0..n {
+            block_on(self.session.turn());
+        }
+        self.world.events.take().into_iter().map(|(event, _)| event).collect()
+    }
+
+    fn config(&mut self, change: impl FnOnce(&mut TrainConfig)) {
+        let mut config: TrainConfig = variant("lenet5-modern").unwrap().build().unwrap().recipe.into();
+        change(&mut config);
+        assert_eq!(self.tell(Command::Configure(config)), []);
+    }
+
+    fn steps(&mut self, n: usize) -> Vec<f32> {
+        let mut losses = Vec::new();
+        for _ in 0..n {
+            losses.extend(records(&self.tell(Command::Step)).iter().map(|r| r.loss));
+        }
+        assert_eq!(losses.len(), n);
+        losses
+    }
+}
+
+fn records(events: &[Event]) -> Vec<StepRecord> {
+    let steps = |e: &Event| match e {
+        Event::Progress { steps, .. } => steps.clone(),
+        _ => Vec::new(),
+    };
+    events.iter().flat_map(steps).collect()
+}
+
+fn halted(events: &[Event]) -> Option<Halt> {
+    events.iter().rev().find_map(|e| if let Event::Halted(halt) = e { Some(*halt) } else { None })
+}
+
+#[test]
+fn training_runs_between_the_commands_and_lets_itself_be_watched() {
+    let mut engine = Engine::with("lenet5-modern");
+    engine.tell(Command::Show { generation: 1, picture: drawings()[4].1.clone() });
+    let before = output(&engine.tell(Command::Show { generation: 1, picture: drawings()[4].1.clone() }));
+    assert!(engine.world.fetched.borrow().is_empty(), "no data before training");
+    engine.inbox.push(Command::Play, None);
+    let mut events = Vec::new();
+    while records(&events).len() < 60 {
+        events.extend(engine.turns(1));
+    }
+    assert!(events.iter().any(|e| matches!(e, Event::Download { received, total: Some(_), .. } if *received > 0)));
+    assert!(events.contains(&Event::Running));
+    let after = output(&events.into_iter().rev().filter(|e| matches!(e, Event::Output { .. })).collect::<Vec<_>>());
+    assert_ne!(before, after, "the shown picture is computed anew as weights change");
+    // A command is answered although training goes on.
+    engine.inbox.push(Command::Show { generation: 77, picture: drawings()[6].1.clone() }, None);
+    let events = engine.turns(2);
+    assert!(events.iter().any(|e| matches!(e, Event::Output { generation: 77, .. })), "{events:?}");
+    let mut events = events;
+    engine.inbox.push(Command::Pause, None);
+    events.extend(engine.work());
+    assert_eq!(halted(&events), Some(Halt::Paused));
+    let all = records(&events);
+    assert!(all.windows(2).all(|w| w[1].step == w[0].step + 1), "every step is told once");
+    assert!(!block_on(engine.session.turn()), "paused");
+    // What was trained is saved as such.
+    let events = engine.tell(Command::Save { request: 1 });
+    assert!(matches!(&events[0], Event::File { name, .. } if name.contains("-steps")), "{events:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_losses_and_a_reload_loses_nothing() {
+    let mut first = Engine::with("lenet5-modern");
+    first.config(|c| (c.batch, c.seed) = (16, 3));
+    let losses = first.steps(8);
+    assert!(losses.iter().all(|l| l.is_finite()) && losses[0] != losses[1]);
+    let mut second = Engine::with("lenet5-modern");
+    second.config(|c| (c.batch, c.seed) = (16, 3));
+    assert_eq!(second.steps(5), losses[..5]);
+    // The page is closed and opened again.
+    let mut third = Engine::new();
+    third.world.stored.replace(second.world.stored.take());
+    let events = third.open("lenet5-modern", Weights::Seed(1), None);
+    assert!(events.contains(&Event::Saved { variant: "lenet5-modern".into(), step: 5 }), "{events:?}");
+    let events = third.tell(Command::Restore);
+    assert!(matches!(&events[0], Event::Opened { origin: Origin::Trained(5), .. }), "{events:?}");
+    assert_eq!(third.steps(3), losses[5..]);
+    // Reset: from the start.
+    let events = third.tell(Command::Reset(Weights::Seed(1)));
+    assert!(matches!(&events[0], Event::Opened { origin: Origin::Random(1), generation: 5, .. }), "{events:?}");
+    assert_eq!(third.steps(2), losses[..2]);
+    assert_eq!(failure(&Engine::with("lenet5").tell(Command::Restore)), "nothing-saved");
+}
+
+#[test]
+fn training_that_goes_astray_stops_and_keeps_good_weights() {
+    let mut engine = Engine::with("lenet5-modern");
+    engine.tell(Command::Show { generation: 1, picture: drawings()[4].1.clone() });
+    engine.config(|c| c.lr = 1e6);
+    engine.inbox.push(Command::Play, None);
+    let mut events = Vec::new();
+    while halted(&events).is_none() {
+        events.extend(engine.turns(1));
+    }
+    assert!(matches!(halted(&events), Some(Halt::NotANumber | Halt::Diverged)), "{events:?}");
+    assert!(!records(&events).is_empty(), "the curve shows it");
+    events.extend(engine.work());
+    let last: Vec<Event> = events.into_iter().rev().filter(|e| matches!(e, Event::Output { .. })).collect();
+    assert!(output(&last).iter().all(|v| v.is_finite()));
+    engine.config(|c| c.lr = 0.01);
+    assert!(engine.steps(3).iter().all(|l| *l < 10.0));
+}
+
+#[test]
+fn the_test_set_is_classified_and_data_that_are_cut_short_are_told() {
+    let mut engine = Engine::with("lenet5-modern");
+    let images =
+        std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("www/data/t10k-images-idx3-ubyte.gz")).unwrap();
+    let name = "data/t10k-images-idx3-ubyte.gz";
+    engine.world.files.borrow_mut().insert(name.into(), images[..images.len() / 2].to_vec());
+    let events = engine.tell(Command::Test);
+    assert!(events.iter().any(|e| matches!(e, Event::Failed { fault, .. } if fault.key == "data")), "{events:?}");
+    engine.world.files.borrow_mut().clear();
+    let events = engine.tell(Command::Test);
+    let Some(Event::Tested { errors, total: 10_000, confusion, step: 0 }) = events.last() else { panic!("{events:?}") };
+    assert!((8000..9700).contains(errors), "untrained: {errors} errors");
+    assert_eq!(confusion.iter().sum::<u32>(), 10_000);
+    let right: u32 = (0..10).map(|i| confusion[i * 11]).sum();
+    assert_eq!(10_000 - right as usize, *errors);
+    engine.inbox.push(Command::Test, None);
+    engine.turns(2);
+    let events = engine.tell(Command::Cancel);
+    assert!(!events.iter().any(|e| matches!(e, Event::Tested { .. })));
+}
+
+#[test]
+fn scripts_train_on_their_own_pictures() {
+    let train = |labels: Vec<u32>, images: usize| {
+        let mut engine = Engine::with("lenet5-modern");
+        let images = (0..images).map(|i| (i * 7 % 13) as f32 / 13.0 - 0.5).collect();
+        let rest = (4, 70, 0.05, 0.9, 0.0);
+        engine.tell(Command::TrainOn {
+            request: 2,
+            images,
+            labels,
+            batch: rest.0,
+            steps: rest.1,
+            lr: rest.2,
+            momentum: rest.3,
+            weight_decay: rest.4,
+        })
+    };
+    let events = train(vec![1, 2, 3, 4], 4 * 1024);
+    let Event::TrainedOn { request: 2, losses, .. } = &events[0] else { panic!("{events:?}") };
+    assert_eq!(losses.len(), 70);
+    assert!(losses[69] < losses[0] / 2.0, "{losses:?}");
+    assert_eq!(events[0].clone(), {
+        let again = train(vec![1, 2, 3, 4], 4 * 1024)[0].clone();
+        let Event::TrainedOn { request, losses, .. } = again else { panic!() };
+        let Event::TrainedOn { milliseconds, .. } = events[0] else { panic!() };
+        Event::TrainedOn { request, losses, milliseconds }
+    });
+    assert_eq!(failure(&train(vec![1, 2, 3, 10], 4 * 1024)), "training-data");
+    assert_eq!(failure(&train(vec![1, 2, 3], 4 * 1024)), "training-data");
 }

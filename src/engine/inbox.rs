@@ -45,6 +45,11 @@ impl Inbox {
         self.0.borrow_mut().letters.pop_front()
     }
 
+    /// Whether a command is there.
+    pub fn is_waiting(&self) -> bool {
+        !self.0.borrow().letters.is_empty()
+    }
+
     /// Ready once a command is there.
     pub fn poll(&self, cx: &mut std::task::Context<'_>) -> Poll<()> {
         let mut inner = self.0.borrow_mut();

@@ -4,16 +4,18 @@
 use super::executor::{Executor, GpuError};
 use super::files;
 use super::inbox::Inbox;
+use super::lesson::{Data, Lesson};
 use super::network::Network;
 use super::platform::{FetchError, Painting, Platform};
 use super::self_test;
+use super::training::RunState;
 use crate::arch::{self, Architecture};
 use crate::cpu::paint::{self, Map};
 use crate::data::{Samples, digits};
 use crate::gpu::Gpu;
 use crate::protocol::{
     Backend, Command, EngineInfo, Event, Fault, Generation, Origin, PaintRect, Palette, Picture, Scale, Source,
-    Weights, Why,
+    TrainConfig, Weights, Why,
 };
 use crate::tensor::{Shape, Unit};
 use crate::weights::WeightsError;
@@ -30,7 +32,10 @@ const PAD: (f32, f32) = (28.0, 280.0);
 /// Everything the engine knows between two commands.
 pub struct Session {
     pub(super) world: Rc<dyn Platform>,
-    inbox: Inbox,
+    pub(super) inbox: Inbox,
+    pub(super) data: Data,
+    /// Settings that the page gave; without any the architecture's own.
+    pub(super) config: Option<TrainConfig>,
     gpu: Option<Gpu>,
     info: Option<EngineInfo>,
     pub(super) opened: Option<Opened>,
@@ -41,10 +46,12 @@ pub struct Session {
 
 /// An opened network and what belongs to it.
 pub(super) struct Opened {
+    pub(super) generation: Generation,
     pub(super) network: Network,
     pub(super) origin: Origin,
-    /// Weights and momentum as last known to the host: what is left when a device is lost.
-    pub(super) mirror: (Vec<Vec<f32>>, Vec<Vec<f32>>),
+    pub(super) lesson: Lesson,
+    /// Weights, momentum and the run's place as last known to the host: what is left when a device is lost or a loss is no number.
+    pub(super) mirror: (Vec<Vec<f32>>, Vec<Vec<f32>>, Option<RunState>),
 }
 
 /// What is painted on a canvas.
@@ -121,6 +128,8 @@ impl Session {
         Self {
             world,
             inbox,
+            data: Data::default(),
+            config: None,
             gpu: None,
             info: None,
             opened: None,
@@ -138,19 +147,25 @@ impl Session {
         }
     }
 
-    /// Does the next piece of work; `false`: there is none.
+    /// Does the next piece of work: a command, else a download's end, else a slice of training; `false`: there is none.
     pub async fn turn(&mut self) -> bool {
         if let Some((command, bytes)) = self.inbox.take() {
-            let bytes = bytes.unwrap_or_default();
-            let mut done = self.handle(&command, &bytes).await;
-            if let Err(Trouble::Lost) = done {
-                self.lose().await;
-                done = self.handle(&command, &bytes).await;
-            }
+            let done = self.perform(&command, &bytes.unwrap_or_default()).await;
             self.report(request(&command), done);
             return true;
         }
-        false
+        self.slice().await || self.arrive().await
+    }
+
+    /// Does a command; if the device is lost meanwhile, once more on the CPU.
+    pub(super) async fn perform(&mut self, command: &Command, bytes: &[u8]) -> Result<(), Trouble> {
+        match self.handle(command, bytes).await {
+            Err(Trouble::Lost) => {
+                self.lose().await;
+                self.handle(command, bytes).await
+            }
+            done => done,
+        }
     }
 
     pub(super) fn report(&self, request: Option<Generation>, done: Result<(), Trouble>) {
@@ -216,15 +231,21 @@ impl Session {
                 }
                 Ok(())
             }
-            Command::Configure(_)
-            | Command::Reset(_)
-            | Command::Play
-            | Command::Pause
-            | Command::Step
-            | Command::Test
-            | Command::Cancel
-            | Command::Restore
-            | Command::TrainOn { .. } => Err(fault("training", &[], "Training is not part of this engine.").into()),
+            Command::Configure(config) => self.configure(config),
+            Command::Reset(weights) => self.reset(weights, bytes).await,
+            Command::Play => self.play().await,
+            Command::Pause => self.pause().await,
+            Command::Step => self.step().await,
+            Command::Test => self.test(),
+            Command::Cancel => {
+                self.cancel();
+                Ok(())
+            }
+            Command::Restore => self.restore().await,
+            Command::TrainOn { request, images, labels, batch, steps, lr, momentum, weight_decay } => {
+                let hyper = [*lr, *momentum, *weight_decay];
+                self.train_on(*request, images, labels, [*batch, *steps], hyper).await
+            }
         }
     }
 
@@ -310,7 +331,8 @@ impl Session {
     pub(super) async fn remember(&mut self) -> Result<(), GpuError> {
         if let Some(opened) = &mut self.opened {
             let params = opened.network.executor.params().await?;
-            opened.mirror = (params, opened.network.executor.momentum().await?);
+            let momentum = opened.network.executor.momentum().await?;
+            opened.mirror = (params, momentum, opened.lesson.state());
         }
         Ok(())
     }
@@ -322,6 +344,8 @@ impl Session {
         executor.set(&opened.mirror.0, &opened.mirror.1)?;
         if let Some(opened) = &mut self.opened {
             opened.network.move_to(executor);
+            let state = opened.mirror.2.clone();
+            opened.lesson.moved(state);
         }
         Ok(())
     }
@@ -356,9 +380,15 @@ impl Session {
             self.canvases.clear();
         }
         let network = Network::new(Rc::new(net), executor);
-        self.opened = Some(Opened { network, origin: origin.clone(), mirror: (params, momentum) });
+        let (lesson, mirror) = (Lesson::default(), (params, momentum, None));
+        self.opened = Some(Opened { generation, network, origin: origin.clone(), lesson, mirror });
+        if other {
+            self.config = None;
+        }
         self.send(Event::Opened { generation, variant: variant.into(), origin });
-        self.show().await
+        self.show().await?;
+        self.tell_kept().await;
+        Ok(())
     }
 
     /// The weights asked for, and where they come from. Changes nothing.
