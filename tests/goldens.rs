@@ -74,7 +74,7 @@ fn judge(backend: Backend) {
         let want: Value = serde_json::from_str(&file).unwrap();
         let got = pollster::block_on(compute(&file, backend)).unwrap_or_else(|e| panic!("{name}: {e}"));
         let error = error(&want, &got);
-        println!("{name} {backend:?}: {error:.1e}");
+        eprintln!("{name} {backend:?}: {error:.1e}");
         assert!(error < TOLERANCE, "{name} on {backend:?}: {error:.1e}");
     }
 }

@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 /// The metadata key under which the project's own recipes write the test error in percent.
 pub const TEST_ERROR: &str = "test_error_percent";
 
+/// What a file says of itself, by name.
+type Metadata = BTreeMap<String, String>;
+
 /// Reads a network's parameters, one vector each in the graph's order. What the architecture itself gives (`Role::Fixed`: LeNet's
 /// RBF centres) may be missing from the file.
 ///
 /// # Errors
 /// [`WeightsError`]: not safetensors, cut short, or not the weights of this network.
-pub fn read(net: &Architecture, file: &[u8]) -> Result<(Vec<Vec<f32>>, BTreeMap<String, String>), WeightsError> {
+pub fn read(net: &Architecture, file: &[u8]) -> Result<(Vec<Vec<f32>>, Metadata), WeightsError> {
     let header = Header::parse(file)?;
     let there = |name: &str| header.entries.iter().any(|e| e.name == name);
     let wanted = |p: &&crate::graph::GraphParam| !matches!(p.param.role, Role::Fixed(_)) || there(&p.name);
@@ -37,11 +40,7 @@ pub fn read(net: &Architecture, file: &[u8]) -> Result<(Vec<Vec<f32>>, BTreeMap<
 ///
 /// # Errors
 /// [`WeightsError::NonFinite`] where training went astray.
-pub fn write(
-    net: &Architecture,
-    params: &[Vec<f32>],
-    metadata: BTreeMap<String, String>,
-) -> Result<Vec<u8>, WeightsError> {
+pub fn write(net: &Architecture, params: &[Vec<f32>], metadata: Metadata) -> Result<Vec<u8>, WeightsError> {
     let named = net.graph.params().iter().zip(params);
     let tensors =
         named.map(|(p, data)| Tensor { name: p.name.clone(), shape: p.param.shape.clone(), data: data.clone() });

@@ -168,7 +168,7 @@ const MAPS: usize = 256;
 
 /// The pair of factors of `n` nearest to a square: (smaller, larger).
 fn factors(n: usize) -> (usize, usize) {
-    let small = (1..=n).take_while(|d| d * d <= n).filter(|d| n % d == 0).last().unwrap_or(1);
+    let small = (1..=n).take_while(|d| d * d <= n).filter(|d| n.is_multiple_of(*d)).last().unwrap_or(1);
     (small, n / small)
 }
 
