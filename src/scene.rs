@@ -7,6 +7,9 @@ use crate::ops::Kind;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+pub mod arithmetic;
+pub mod chart;
+pub mod field;
 pub mod stage;
 
 pub use crate::graph::layout::Frame;
@@ -139,8 +142,9 @@ pub fn text_width(text: &str, size: f32) -> f32 {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | '\'' | '|' | ' ' | '·' => 0.33,
         'm' | 'w' | 'M' | 'W' | '%' => 0.92,
         '\u{1100}'..='\u{11ff}' | '\u{3000}'..='\u{d7ff}' | '\u{f900}'..='\u{ffef}' => 1.0,
+        '+' | '=' | '−' | '×' | '÷' | '→' | '<' | '>' | '⅔' => 0.86,
         c if c.is_uppercase() => 0.7,
-        _ => 0.6,
+        _ => 0.62,
     };
     text.chars().map(em).sum::<f32>() * size
 }
@@ -169,15 +173,18 @@ pub fn number(v: f32) -> String {
     text.replace('-', "−")
 }
 
-/// A number in a small cell: two digits, no leading blank.
-pub(crate) fn cell(v: f32) -> String {
-    let text = match v.abs() {
-        _ if !v.is_finite() => return number(v),
-        s if s >= 100.0 => format!("{v:.0}"),
-        s if s >= 9.95 => format!("{v:.1}"),
-        s if s < 0.005 => "0".into(),
-        _ => format!("{v:.2}"),
-    };
+/// A number in a small cell, to the decimals that the largest of its neighbours (`top`) calls for: two digits of that one.
+pub(crate) fn cell(v: f32, top: f32) -> String {
+    if !v.is_finite() {
+        return number(v);
+    }
+    let digits = (1 - top.max(1e-6).log10().floor() as i32).clamp(0, 5) as usize;
+    let text = format!("{v:.digits$}");
+    if text.trim_start_matches('-').chars().all(|c| c == '0' || c == '.') {
+        return "0".into();
+    }
+    // Small numbers go without their leading zero: it is the same in every cell and costs a third of the room.
+    let text = if digits > 2 { text.replacen("0.", ".", 1) } else { text };
     text.replace('-', "−")
 }
 

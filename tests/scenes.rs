@@ -2,13 +2,20 @@
 //! `UPDATE_SNAPSHOTS=1 cargo test --test scenes` rewrites `tests/snapshots/*.svg`; look at them afterwards.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use receptive::arch::{Architecture, VARIANTS};
+use receptive::arch::{Architecture, VARIANTS, variant};
+use receptive::colormap::Palette;
 use receptive::graph::Graph;
 use receptive::graph::layout::{Edge, Frame};
-use receptive::ops::{Activation, Conv2d, Flatten, Linear, Loss, MaxPool2d, Window};
+use receptive::graph::receptive_field::fields;
+use receptive::ops::explain::Explanation;
+use receptive::ops::{Activation, Ask, Conv2d, Flatten, Kind, Layer, Linear, Loss, MaxPool2d, Window};
+use receptive::rng::Rng;
+use receptive::scene::arithmetic::arithmetic;
+use receptive::scene::chart::{self, Curve, GradientRow, Reading};
+use receptive::scene::field::{self, Overlay};
 use receptive::scene::stage::{Stage, stage, to_svg};
-use receptive::scene::{Drawing, Words};
-use receptive::tensor::Shape;
+use receptive::scene::{Drawing, Words, text_width};
+use receptive::tensor::{Shape, Unit};
 
 fn snapshot(name: &str, drawing: &Drawing) {
     let path = format!("{}/tests/snapshots/{name}.svg", env!("CARGO_MANIFEST_DIR"));
@@ -161,7 +168,7 @@ fn every_unit_is_found_again_under_the_pointer() {
 #[test]
 fn lenet_fits_a_laptop_without_scrolling_and_maps_are_whole_multiples() {
     for name in ["lenet5", "lenet5-modern"] {
-        let net = receptive::arch::variant(name).unwrap().build().unwrap();
+        let net = variant(name).unwrap().build().unwrap();
         for (w, h) in &PAGES[..3] {
             let stage = stage(&net, *w, *h, &Words::default());
             assert_eq!(stage.size, [*w, *h], "{name}");
@@ -184,4 +191,246 @@ fn stages_are_as_recorded() {
             snapshot(&format!("stage-{name}-{w}"), &to_svg(&stage, &name));
         }
     }
+}
+
+/// Texts of a drawing that stick out of it.
+fn sticking_out(drawing: &Drawing) -> Vec<String> {
+    let mut out = Vec::new();
+    for piece in drawing.svg.split("<text ").skip(1) {
+        let (tag, rest) = piece.split_once('>').unwrap();
+        if tag.contains("rotate") {
+            continue;
+        }
+        let text = rest.split_once('<').unwrap().0;
+        let value = |name: &str| -> f32 {
+            tag.split_once(&format!("{name}=\"")).unwrap().1.split_once('"').unwrap().0.parse().unwrap()
+        };
+        let (x, y, size) = (value("x"), value("y"), value("font-size"));
+        let wide = text_width(text, size) * 0.9;
+        let left = match tag {
+            t if t.contains("anchor=\"middle") => x - wide / 2.0,
+            t if t.contains("anchor=\"end") => x - wide,
+            _ => x,
+        };
+        if left < -1.0 || left + wide > drawing.width + 1.0 || y - size * 0.75 < -1.0 || y > drawing.height + 1.0 {
+            out.push(text.to_string());
+        }
+    }
+    out
+}
+
+fn check_overlay(at: &str, net: &Architecture, stage: &Stage, overlay: &Overlay, backwards: bool) {
+    let own = stage.card_of(overlay.node).unwrap();
+    for patch in &overlay.patches {
+        let card = &stage.cards[patch.card];
+        assert_eq!(patch.card < own, backwards, "{at}");
+        let map = card.maps[patch.map].rect;
+        assert!(inside(map, patch.inside), "{at}: {} {patch:?}", card.title);
+        if card.shape.map() > 1 {
+            assert!(overlay.maps[card.node].as_ref().unwrap()[card.maps[patch.map].map]);
+            let unit = (map.w / card.shape.w as f32, map.h / card.shape.h as f32);
+            let wide = patch.seen.x.len() as f32 * unit.0;
+            assert!((patch.rect.w - wide).abs() < 0.01, "{at}: {} {patch:?}", card.title);
+        }
+    }
+    if backwards && overlay.node != net.graph.source() {
+        let seen = overlay.input.unwrap();
+        let field = fields(&net.graph)[overlay.node];
+        assert_eq!((seen.y.len(), seen.x.len()), (field.y.size(), field.x.size()), "{at}");
+    }
+}
+
+#[test]
+fn a_unit_is_shown_what_it_sees_and_a_pixel_whom_it_reaches() {
+    for (at, net, stage) in stages() {
+        for card in &stage.cards {
+            for i in (0..card.shape.len()).step_by(card.shape.len() / 7 + 1) {
+                let unit = card.shape.unit(i);
+                let overlay = field::field(&stage, &net.graph, card.node, unit);
+                assert_eq!(overlay.is_some(), stage.unit_rect(card.node, unit).is_some(), "{at}");
+                let Some(overlay) = overlay else { continue };
+                // every card before it that it depends on has a patch, unless all its maps are left out
+                for (j, before) in stage.cards.iter().enumerate().filter(|(_, c)| c.node < card.node) {
+                    let feeds =
+                        overlay.maps[before.node].as_ref().is_some_and(|m| before.maps.iter().any(|r| m[r.map]));
+                    let vector = before.shape.map() == 1;
+                    assert!(vector || feeds == overlay.patches.iter().any(|p| p.card == j), "{at}: {}", before.title);
+                }
+                check_overlay(&at, &net, &stage, &overlay, true);
+                let reached = field::reached(&stage, &net.graph, card.node, unit).unwrap();
+                check_overlay(&at, &net, &stage, &reached, false);
+            }
+        }
+        assert!(field::field(&stage, &net.graph, 0, Unit { c: 9, y: 0, x: 0 }).is_none());
+        assert!(field::field(&stage, &net.graph, 999, Unit { c: 0, y: 0, x: 0 }).is_none());
+    }
+}
+
+#[test]
+fn a_patch_reaches_beyond_the_edge_where_it_lies_in_padding() {
+    let net = branched();
+    let stage = stage(&net, 1440.0, 560.0, &Words::default());
+    let b3 = net.graph.find("b3").unwrap();
+    let overlay = field::field(&stage, &net.graph, b3, Unit { c: 0, y: 0, x: 0 }).unwrap();
+    assert!(overlay.patches.iter().all(|p| p.overhangs() == (p.seen.x.first < 0)));
+    assert!(overlay.patches.iter().any(field::Patch::overhangs));
+    assert_eq!(overlay.maps[net.graph.find("b2").unwrap()].as_deref(), Some(&[true, true, false, false][..]));
+}
+
+#[test]
+fn fields_are_as_recorded() {
+    let net = variant("lenet5").unwrap().build().unwrap();
+    let stage = stage(&net, 1440.0, 560.0, &Words::default());
+    for (name, unit) in [("c1_act", (3, 9, 14)), ("c3_act", (9, 2, 7)), ("f6_act", (30, 0, 0))] {
+        let unit = Unit { c: unit.0, y: unit.1, x: unit.2 };
+        let node = net.graph.find(name).unwrap();
+        let overlay = field::field(&stage, &net.graph, node, unit).unwrap();
+        snapshot(&format!("field-lenet5-{name}"), &field::to_svg(&overlay, &stage, name));
+    }
+    let overlay = field::reached(&stage, &net.graph, 0, Unit { c: 0, y: 13, x: 17 }).unwrap();
+    snapshot("field-lenet5-pixel", &field::to_svg(&overlay, &stage, "pixel"));
+}
+
+/// Explanations of one unit of a layer and its activation, for random inputs and weights.
+fn told(net: &Architecture, name: &str, unit: Unit) -> Vec<Explanation> {
+    let mut rng = Rng::new(11);
+    let params = net.initial(5);
+    let mut out: Vec<Explanation> = Vec::new();
+    let id = net.graph.find(name).unwrap();
+    let follows = net.graph.consumers(id).next().filter(|&i| net.graph.nodes()[i].op.kind() == Kind::Activation);
+    for node in [Some(id), follows].into_iter().flatten() {
+        let n = &net.graph.nodes()[node];
+        let shapes = net.graph.input_shapes(node);
+        let mut input: Vec<f32> = (0..shapes[0].len()).map(|_| rng.range(-1.0, 1.5)).collect();
+        if let Some(before) = out.last() {
+            input[n.shape.index(unit)] = before.steps.last().unwrap().1;
+        }
+        let own: Vec<&[f32]> = net.graph.params_of(node).map(|i| params[i].as_slice()).collect();
+        let ask = Ask { inputs: &[&input], shapes: &shapes, params: &own, output: n.shape, unit };
+        out.push(n.op.explain(&ask));
+    }
+    out
+}
+
+#[test]
+fn arithmetic_is_readable_at_every_width_and_as_recorded() {
+    let unit = |c, y, x| Unit { c, y, x };
+    let cases = [
+        ("lenet5", "c1", unit(3, 9, 14)),
+        ("lenet5", "s2", unit(2, 3, 4)),
+        ("lenet5", "c3", unit(7, 2, 9)),
+        ("lenet5", "c5", unit(100, 0, 0)),
+        ("lenet5", "f6", unit(30, 0, 0)),
+        ("lenet5", "output", unit(9, 0, 0)),
+        ("lenet5-modern", "pool1", unit(2, 3, 4)),
+        ("lenet5-modern", "fc1", unit(2, 0, 0)),
+    ];
+    for (network, layer, unit) in cases {
+        let net = variant(network).unwrap().build().unwrap();
+        let told = told(&net, layer, unit);
+        for width in [360.0, 620.0, 900.0] {
+            let drawing = arithmetic(&told, width, Palette::Light, &Words::default());
+            assert!(drawing.width <= width, "{layer}: {} in {width}", drawing.width);
+            assert_eq!(sticking_out(&drawing), [""; 0], "{layer} in {width}");
+            if width == 620.0 {
+                snapshot(&format!("arithmetic-{network}-{layer}"), &drawing);
+            }
+        }
+        let svg = arithmetic(&told, 900.0, Palette::Light, &Words::default()).svg;
+        // every input map is told, in full or in the list
+        for term in told[0].terms.iter().filter(|_| told[0].terms.len() > 1) {
+            assert!(svg.contains(&format!("map {}<", term.map)) || svg.contains(&format!("map {} ·", term.map)));
+        }
+    }
+    arithmetic(&[], 360.0, Palette::Dark, &Words::default());
+}
+
+fn charts() -> Vec<(&'static str, Drawing)> {
+    let mut rng = Rng::new(4);
+    let words = Words::default();
+    let loss: Vec<f32> = (0..4000).map(|i| (2.3 * (-(i as f32) / 700.0).exp() + 0.06) * rng.range(0.6, 1.6)).collect();
+    let right: Vec<f32> = loss.iter().map(|l| (1.0 - l / 2.6).clamp(0.0, 1.0)).collect();
+    let curve = |title, values, log, percent, kind| Curve {
+        title,
+        x_label: "step",
+        values,
+        first: 1,
+        log,
+        percent,
+        kind,
+        smooth: 50,
+        marks: if percent { &[(1500, 0.91), (3000, 0.97)] } else { &[] },
+    };
+    let net = variant("lenet5").unwrap().build().unwrap();
+    let digits: Vec<String> = (0..10).map(|d| d.to_string()).collect();
+    let counts: Vec<u32> = (0..100)
+        .map(|i| {
+            if i % 11 == 0 {
+                900 + rng.range(0.0, 120.0) as u32
+            } else {
+                rng.range(0.0, 1.0).powi(5) as u32 + (rng.range(0.0, 1.0).powi(6) * 14.0) as u32
+            }
+        })
+        .collect();
+    let rows = [
+        ("c1", Kind::Convolution, 0.31, 2e-3),
+        ("s2", Kind::Pooling, 0.022, 8e-4),
+        ("f6", Kind::Linear, 1.7, f32::NAN),
+    ]
+    .map(|(name, kind, gradient, ratio)| GradientRow { name: name.into(), kind, gradient, ratio });
+    let distances = [71.2, 80.4, 66.9, 61.0, 55.3, 50.8, 68.0, 60.2, 57.7, 3.1];
+    let shares = [0.0, 0.01, 0.002, 0.9, 0.0, 0.03, 0.0, 0.0, 0.05, 0.008];
+    let values: Vec<f32> = (0..5000).map(|_| rng.normal() * 0.3 + 0.1).collect();
+    let f3 = net.graph.find("c3_act");
+    vec![
+        ("loss", chart::curve(&curve("Loss", &loss, false, false, Kind::Convolution), 460.0, 200.0)),
+        ("loss-log", chart::curve(&curve("Loss", &loss, true, false, Kind::Convolution), 460.0, 200.0)),
+        ("accuracy", chart::curve(&curve("Accuracy", &right, false, true, Kind::Pooling), 460.0, 200.0)),
+        ("nothing-yet", chart::curve(&curve("Loss", &[], false, false, Kind::Convolution), 300.0, 120.0)),
+        (
+            "not-a-number",
+            chart::curve(
+                &curve("Loss", &[2.0, f32::NAN, f32::INFINITY, 3.0], true, false, Kind::Pooling),
+                300.0,
+                120.0,
+            ),
+        ),
+        ("gradients", chart::gradients(&rows, 420.0, &words)),
+        ("no-gradients", chart::gradients(&[], 420.0, &words)),
+        ("fields", chart::fields(&net, f3, 340.0, 190.0, &words)),
+        ("fields-phone", chart::fields(&branched(), None, 240.0, 150.0, &words)),
+        ("confusion", chart::confusion(&counts, &digits, 440.0, &words)),
+        ("confusion-phone", chart::confusion(&counts, &digits, 300.0, &words)),
+        ("distances", chart::bars(&distances, &digits, Some(9), Reading::Distance, 230.0, &words)),
+        ("probabilities", chart::bars(&shares, &digits, Some(3), Reading::Probability, 230.0, &words)),
+        ("histogram", chart::histogram(&values, "c3.weight", 340.0, 170.0, &words)),
+        ("histogram-of-one", chart::histogram(&[0.25], "one", 340.0, 170.0, &words)),
+    ]
+}
+
+#[test]
+fn charts_are_as_recorded_and_stay_inside() {
+    for (name, drawing) in charts() {
+        let text = drawing.svg.replace(">NaN<", "><"); // a number that is none may be told, not drawn
+        assert_eq!(sticking_out(&drawing), [""; 0], "{name}");
+        snapshot(&format!("chart-{name}"), &Drawing { svg: text, ..drawing });
+    }
+}
+
+#[test]
+fn a_drawing_is_named_for_those_who_do_not_see_it() {
+    for (name, drawing) in charts() {
+        assert!(drawing.svg.contains("role=\"img\"") && drawing.svg.contains("<title>"), "{name}");
+        let (open, close) = (drawing.svg.matches("<title>").count(), drawing.svg.matches("</title>").count());
+        assert_eq!(open, close, "{name}");
+    }
+    assert!(
+        sticking_out(&Drawing {
+            svg: "<text x=\"95\" y=\"9\" font-size=\"10\" >outside<".into(),
+            width: 99.0,
+            height: 9.0
+        })
+        .len()
+            == 1
+    );
 }
