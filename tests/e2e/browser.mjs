@@ -33,6 +33,7 @@ async function display() {
   const xvfb = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '1920x1200x24', '-nolisten', 'tcp', '-noreset'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
+  process.on('exit', () => xvfb.kill()); // also after an uncaught error
   const name = await new Promise((ready, failed) => {
     xvfb.on('error', () => failed(new Error('Xvfb could not be started: install the package xvfb')));
     xvfb.on('exit', (code) => failed(new Error(`Xvfb ended at once (${code})`)));
