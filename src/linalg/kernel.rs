@@ -160,7 +160,7 @@ struct Panel {
     start: usize,
     /// How many there are room for: 16, 8 or 4.
     width: usize,
-    /// How many there are; the others are zeros.
+    /// How many there are; the others hold anything, and their sums are dropped.
     used: usize,
 }
 
