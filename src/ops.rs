@@ -298,12 +298,7 @@ impl Param {
     /// Sets the elements without a connection to zero.
     pub fn mask<T: Real>(&self, data: &mut [T]) {
         if let Some(table) = &self.table {
-            let taps = self.shape[2..].iter().product();
-            for (i, kernel) in data.chunks_mut(taps).enumerate() {
-                if !table.connects(i / self.shape[1], i % self.shape[1]) {
-                    kernel.fill(T::ZERO);
-                }
-            }
+            table.mask(data, self.shape[1], self.shape[2..].iter().product());
         }
     }
 }

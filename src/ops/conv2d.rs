@@ -23,6 +23,15 @@ impl Table {
     pub fn connections(&self) -> usize {
         self.0.iter().map(|row| row.len()).sum()
     }
+
+    /// Sets to zero the kernels of pairs that are not connected; `weight`: out × `in_channels` × `taps`.
+    pub fn mask<T: Real>(&self, weight: &mut [T], in_channels: usize, taps: usize) {
+        for (i, kernel) in weight.chunks_mut(taps).enumerate() {
+            if !self.connects(i / in_channels, i % in_channels) {
+                kernel.fill(T::ZERO);
+            }
+        }
+    }
 }
 
 /// y = W ⋆ x + b. Weight: out_channels × in_channels/groups × kh × kw.
@@ -310,7 +319,9 @@ impl Layer for Conv2d {
                     }
                 }
             }
-            self.weight(input).mask(grad);
+            if let Some(table) = &self.table {
+                table.mask(grad, input.c, self.window.kernel[0] * self.window.kernel[1]);
+            }
         }
         if self.bias
             && let Some(i) = cx.grad_param(1)
