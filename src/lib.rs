@@ -19,4 +19,5 @@ pub mod protocol;
 pub mod rng;
 pub mod scene;
 pub mod tensor;
+pub mod ui;
 pub mod weights;

@@ -1,0 +1,63 @@
+//! The page: the only place that names yew. Knows the protocol, graphs and scenes; computes nothing of a network and names none.
+//!
+//! [`state`] (what the page knows, and one pure function of change), [`address`] (it as a URL), [`i18n`] (messages) and [`record`]
+//! (curves) know no browser and are tested natively. The rest is wasm: `client` (the protocol's end), `hooks` (what components share),
+//! `app` (the page as a whole), then a component a part: `header`, `pad`, `output`, `stage`, `panels`, `training`; `painted` (a canvas that
+//! the engine paints) and `script` (`window.receptive`).
+//!
+//! Names for browser tests (`data-testid`):
+//! header: `variant-NAME`, `engine-badge` (with `data-backend`, `data-why`), `language`, `theme`, `share`;
+//! side: `pad`, `clear`, `undo`, `random-digit`, `sample-0`…`sample-9`, `pen`, `centre`, `prepared`, `predicted`, `class-0`…, `milliseconds`,
+//! `codes`, `origin`, `engine-why`;
+//! stage: `breadcrumbs`, `stage` (canvas: `maps`), `card-NAME`, `tooltip`, `field`;
+//! panels: `panel-inspect`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`, `receptive-field`;
+//! training: `train-play`, `train-pause`, `train-step`, `train-reset`, `train-start`, `train-batch`, `train-lr`, `train-decay`, `train-momentum`,
+//! `train-weight-decay`, `train-seed`, `train-distort`, `distort-shift`…, `train-restore`, `halt`, `step`, `loss`, `accuracy`, `epoch`, `lr`,
+//! `speed`, `gradients`, `test`, `test-error`, `confusion`, `save`, `load`;
+//! everywhere: `notice` (with `data-fault`), `dismiss`, `download`.
+
+pub mod address;
+pub mod i18n;
+pub mod record;
+pub mod state;
+
+#[cfg(target_arch = "wasm32")]
+mod app;
+#[cfg(target_arch = "wasm32")]
+mod client;
+#[cfg(target_arch = "wasm32")]
+mod header;
+#[cfg(target_arch = "wasm32")]
+mod hooks;
+#[cfg(target_arch = "wasm32")]
+mod output;
+#[cfg(target_arch = "wasm32")]
+mod pad;
+#[cfg(target_arch = "wasm32")]
+mod painted;
+#[cfg(target_arch = "wasm32")]
+mod panels;
+#[cfg(target_arch = "wasm32")]
+mod script;
+#[cfg(target_arch = "wasm32")]
+mod stage;
+#[cfg(target_arch = "wasm32")]
+mod training;
+
+/// Starts the engine's worker and puts the page in place of the boot message.
+///
+/// # Errors
+/// What the browser says where there is no document, or no worker can be started.
+#[cfg(target_arch = "wasm32")]
+pub fn start() -> Result<(), wasm_bindgen::JsValue> {
+    let document = web_sys::window().and_then(|window| window.document()).ok_or("no document")?;
+    let address = document
+        .query_selector("meta[name=engine]")?
+        .and_then(|meta| meta.get_attribute("content"))
+        .ok_or("the page does not say where its engine is")?;
+    let client = client::Client::start(&address)?;
+    client.send(&crate::protocol::Command::Start { backend: app::here().backend });
+    let body = document.body().ok_or("no body")?;
+    yew::Renderer::<app::App>::with_root_and_props(body.into(), app::AppProps { client }).render();
+    Ok(())
+}

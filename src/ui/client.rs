@@ -1,0 +1,157 @@
+//! The page's end of the protocol: starts the engine's worker, sends commands, hands events to whoever listens. Knows no component.
+
+use crate::protocol::{Command, Event, Fault, Generation, Weights, wire};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+/// An event, and what came with it by transfer.
+pub struct Heard {
+    /// What the engine says.
+    pub event: Event,
+    /// Buffers, in the order in which the event names them.
+    pub transferred: Vec<JsValue>,
+}
+
+type Listener = Rc<dyn Fn(&Heard)>;
+
+struct Inner {
+    worker: web_sys::Worker,
+    listeners: RefCell<Vec<(u32, Listener)>>,
+    next: Cell<Generation>,
+    variant: RefCell<String>,
+    quiet: RefCell<HashSet<Generation>>,
+}
+
+/// A connection to the engine; clones are the same one.
+#[derive(Clone)]
+pub struct Client(Rc<Inner>);
+
+impl PartialEq for Client {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Listens until it is dropped.
+pub struct Listening {
+    client: Client,
+    number: u32,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.client.0.listeners.borrow_mut().retain(|(number, _)| *number != self.number);
+    }
+}
+
+fn failed(key: &str, detail: String) -> Heard {
+    let fault = Fault { key: key.into(), args: Vec::new(), detail };
+    Heard { event: Event::Failed { request: None, fault }, transferred: Vec::new() }
+}
+
+impl Client {
+    /// Starts the worker at this address.
+    ///
+    /// # Errors
+    /// What the browser says where it refuses workers.
+    pub fn start(address: &str) -> Result<Self, JsValue> {
+        let options = web_sys::WorkerOptions::new();
+        options.set_type(web_sys::WorkerType::Module);
+        let worker = web_sys::Worker::new_with_options(address, &options)?;
+        let client = Self(Rc::new(Inner {
+            worker: worker.clone(),
+            listeners: RefCell::default(),
+            next: Cell::new(1),
+            variant: RefCell::default(),
+            quiet: RefCell::default(),
+        }));
+        // The connection lives as long as the page, so these closures are never taken back.
+        let heard = {
+            let client = client.clone();
+            Closure::<dyn FnMut(web_sys::MessageEvent)>::new(move |message: web_sys::MessageEvent| {
+                client.hear(&message.data());
+            })
+        };
+        worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+        heard.forget();
+        let broken = {
+            let client = client.clone();
+            Closure::<dyn FnMut(web_sys::Event)>::new(move |event: web_sys::Event| {
+                let detail =
+                    event.dyn_ref::<web_sys::ErrorEvent>().map(web_sys::ErrorEvent::message).unwrap_or_default();
+                client.tell(&failed("engine-crashed", detail));
+            })
+        };
+        worker.set_onerror(Some(broken.as_ref().unchecked_ref()));
+        broken.forget();
+        Ok(client)
+    }
+
+    fn hear(&self, data: &JsValue) {
+        match wire::unpack::<Event>(data) {
+            Ok((event, transferred)) => self.tell(&Heard { event, transferred }),
+            Err(error) => self.tell(&failed("engine-crashed", format!("{error:?}"))),
+        }
+    }
+
+    fn tell(&self, heard: &Heard) {
+        // A copy: a listener may come or go while the others are told.
+        let listeners: Vec<Listener> = self.0.listeners.borrow().iter().map(|(_, l)| l.clone()).collect();
+        for listener in listeners {
+            listener(heard);
+        }
+    }
+
+    /// Calls `listener` with each event until the result is dropped.
+    #[must_use]
+    pub fn listen(&self, listener: impl Fn(&Heard) + 'static) -> Listening {
+        let number = self.number();
+        self.0.listeners.borrow_mut().push((number, Rc::new(listener)));
+        Listening { client: self.clone(), number }
+    }
+
+    /// A number larger than all before: for generations and requests.
+    pub fn number(&self) -> Generation {
+        self.0.next.replace(self.0.next.get() + 1)
+    }
+
+    /// Sends a command.
+    pub fn send(&self, command: &Command) {
+        self.send_with(command, &[]);
+    }
+
+    /// Sends a command and, by transfer, what goes along.
+    pub fn send_with(&self, command: &Command, transferred: &[JsValue]) {
+        let sent = wire::pack(command.clone(), transferred)
+            .and_then(|packet| self.0.worker.post_message_with_transfer(&packet.message, &packet.transfer));
+        if let Err(error) = sent {
+            self.tell(&failed("engine-crashed", format!("{error:?}")));
+        }
+    }
+
+    /// Opens a variant and remembers which; the answer bears the number that is returned.
+    pub fn open(&self, variant: &str, weights: Weights, bytes: Option<js_sys::ArrayBuffer>) -> Generation {
+        let generation = self.number();
+        self.0.variant.replace(variant.into());
+        let transferred: Vec<JsValue> = bytes.map(JsValue::from).into_iter().collect();
+        self.send_with(&Command::Open { generation, variant: variant.into(), weights }, &transferred);
+        generation
+    }
+
+    /// Whether this variant was opened last.
+    pub fn has_open(&self, variant: &str) -> bool {
+        *self.0.variant.borrow() == variant
+    }
+
+    /// A request whose failure goes to the script that made it, not to the reader of the page.
+    pub fn quietly(&self, request: Generation) {
+        self.0.quiet.borrow_mut().insert(request);
+    }
+
+    /// Whether an event is the failure of such a request.
+    pub fn is_quiet(&self, event: &Event) -> bool {
+        matches!(event, Event::Failed { request: Some(request), .. } if self.0.quiet.borrow().contains(request))
+    }
+}

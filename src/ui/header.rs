@@ -1,0 +1,175 @@
+//! The strip on top: name, networks, engine, language, colours, share. Knows the registry, not the networks in it.
+
+use super::address;
+use super::hooks::{go, use_client, use_page, use_words, window};
+use super::state::{Theme, View};
+use crate::arch::VARIANTS;
+use crate::protocol::{Backend, Why};
+use yew::prelude::*;
+
+/// Key of the sentence that says why an engine runs.
+fn why(why: Why) -> &'static str {
+    match why {
+        Why::Hardware => "why-hardware",
+        Why::Asked => "why-asked",
+        Why::NoWebgpu => "why-no-webgpu",
+        Why::Insecure => "why-insecure",
+        Why::NoAdapter => "why-no-adapter",
+        Why::Software => "why-software",
+        Why::SelfTestFailed => "why-self-test-failed",
+        Why::DeviceLost => "why-device-lost",
+    }
+}
+
+/// The header.
+#[component]
+pub fn Header() -> Html {
+    let (words, page) = (use_words(), use_page());
+    let tab = |variant: &'static crate::arch::Variant| {
+        let here = page.view.variant == variant.name;
+        let view = View { variant: variant.name.into(), layer: None, unit: None, ..page.view.clone() };
+        let href = match address::print(&view) {
+            query if query.is_empty() => "?".to_string(),
+            query => query,
+        };
+        let onclick = {
+            let page = page.clone();
+            Callback::from(move |event: MouseEvent| {
+                if event.ctrl_key() || event.meta_key() || event.shift_key() {
+                    return; // the browser's own: another tab or window
+                }
+                event.prevent_default();
+                let view = view.clone();
+                go(&page, move |v| *v = view);
+            })
+        };
+        html! {
+            <li><a {href} {onclick} aria-current={here.then_some("page")} data-testid={format!("variant-{}", variant.name)}>
+                {variant.title}<span class="year">{variant.year}</span></a></li>
+        }
+    };
+    html! {
+        <header class="top">
+            <h1>{"Receptive"}</h1>
+            <nav aria-label={words.get("app-networks")} hidden={page.view.hides("variants")}>
+                <ul class="variants">{ for VARIANTS.iter().map(tab) }</ul>
+            </nav>
+            <div class="tools">
+                <Badge />
+                <Language />
+                <Colours />
+                <Share />
+            </div>
+        </header>
+    }
+}
+
+/// Which engine; a click takes the other one.
+#[component]
+fn Badge() -> Html {
+    let (words, page) = (use_words(), use_page());
+    let Some(engine) = page.engine.clone() else {
+        return html! { <span class="pill" data-testid="engine-badge" role="status">{words.get("engine-starting")}</span> };
+    };
+    let gpu = engine.backend == Backend::Gpu;
+    let other = if gpu { Backend::Cpu } else { Backend::Gpu };
+    let possible = gpu || engine.gpu_available;
+    let reason = words.get(why(engine.why));
+    let name = if gpu { words.get("engine-gpu") } else { words.get("engine-cpu") };
+    let act =
+        if possible { words.get(if gpu { "engine-to-cpu" } else { "engine-to-gpu" }) } else { AttrValue::default() };
+    let title = format!("{reason} {act}");
+    let onclick = {
+        let page = page.clone();
+        Callback::from(move |_| {
+            if possible {
+                go(&page, |v| v.backend = Some(other));
+            }
+        })
+    };
+    html! {
+        <button type="button" class="pill badge" {onclick} title={title.clone()} data-testid="engine-badge" hidden={page.view.hides("engine")}
+            data-backend={if gpu { "gpu" } else { "cpu" }} data-why={why(engine.why)} aria-disabled={(!possible).then_some("true")}>
+            <span class={classes!("dot", gpu.then_some("gpu"))} aria-hidden="true"></span>
+            {name}
+            if !engine.adapter.is_empty() { <span class="adapter">{" · "}{engine.adapter.clone()}</span> }
+            <span class="sr">{". "}{title}</span>
+        </button>
+    }
+}
+
+/// The same reason in a sentence that everybody sees, where it is not what one hopes for.
+#[component]
+pub fn EngineWhy() -> Html {
+    let (words, page) = (use_words(), use_page());
+    let reason = page.engine.as_ref().map(|e| words.get(why(e.why)));
+    html! { <p class="note why" role="status" data-testid="engine-why">{reason.unwrap_or_default()}</p> }
+}
+
+#[component]
+fn Language() -> Html {
+    let (words, page) = (use_words(), use_page());
+    let other = page.lang().other();
+    let onclick = {
+        let page = page.clone();
+        Callback::from(move |_| go(&page, |v| v.lang = Some(other)))
+    };
+    html! {
+        <button type="button" class="pill" {onclick} lang={other.tag()} data-testid="language" hidden={page.view.hides("language")}>
+            {words.get("app-language")}</button>
+    }
+}
+
+#[component]
+fn Colours() -> Html {
+    let (words, page) = (use_words(), use_page());
+    let theme = page.view.theme;
+    let sign = match theme {
+        Theme::Auto => "◐",
+        Theme::Light => "☀",
+        Theme::Dark => "☾",
+    };
+    let name = words.get(&format!("theme-{}", theme.name()));
+    let onclick = {
+        let page = page.clone();
+        Callback::from(move |_| go(&page, |v| v.theme = theme.next()))
+    };
+    let label = words.fill("theme-label", &[("theme", &name)]);
+    html! {
+        <button type="button" class="pill" {onclick} aria-label={label.clone()} title={label} data-testid="theme" hidden={page.view.hides("theme")}>
+            <span aria-hidden="true">{sign}</span></button>
+    }
+}
+
+/// Copies the address, which says where the user is.
+#[component]
+fn Share() -> Html {
+    let (words, page, client) = (use_words(), use_page(), use_client());
+    let copied = use_state(|| false);
+    let onclick = {
+        let (copied, _) = (copied.clone(), client);
+        Callback::from(move |_| {
+            let address = window().location().href().unwrap_or_default();
+            // Over plain HTTP there is no clipboard; the address bar holds the same text.
+            let clipboard = js_sys::Reflect::get(&window().navigator(), &"clipboard".into()).unwrap_or_default();
+            let copied = copied.clone();
+            if clipboard.is_undefined() {
+                let _ = window().prompt_with_message_and_default("", &address);
+            } else {
+                wasm_bindgen_futures::spawn_local(async move {
+                    let promise = window().navigator().clipboard().write_text(&address);
+                    let done = wasm_bindgen_futures::JsFuture::from(promise).await.is_ok();
+                    copied.set(done);
+                });
+            }
+        })
+    };
+    let onblur = {
+        let copied = copied.clone();
+        Callback::from(move |_| copied.set(false))
+    };
+    html! {
+        <button type="button" class="pill" {onclick} {onblur} data-testid="share" hidden={page.view.hides("share")} aria-live="polite">
+            {words.get(if *copied { "share-done" } else { "share" })}</button>
+    }
+}

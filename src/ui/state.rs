@@ -1,0 +1,454 @@
+//! What the page knows and how it changes: plain data and one pure function from state and action to state. Knows the
+//! protocol; knows no browser and no component, so it is tested natively. What changes with each frame (strokes, curves,
+//! pictures) is not here: components keep it and paint it themselves.
+
+use crate::arch;
+use crate::data::distort::Distortion;
+use crate::protocol::{Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Scale, TrainConfig};
+use crate::tensor::Unit;
+
+/// Language of the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// Korean.
+    Ko,
+}
+
+impl Lang {
+    /// BCP 47.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ko => "ko",
+        }
+    }
+
+    /// From a browser's or a URL's tag (`ko-KR`); `None`: neither.
+    pub fn parse(tag: &str) -> Option<Self> {
+        match tag.split(['-', '_']).next()? {
+            "en" => Some(Self::En),
+            "ko" => Some(Self::Ko),
+            _ => None,
+        }
+    }
+
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::En => Self::Ko,
+            Self::Ko => Self::En,
+        }
+    }
+}
+
+/// Colours of the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Theme {
+    /// As the system has it.
+    #[default]
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// Name in the URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The next in the switch's round.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Auto => Self::Light,
+            Self::Light => Self::Dark,
+            Self::Dark => Self::Auto,
+        }
+    }
+}
+
+/// What is below the stage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Panel {
+    /// Arithmetic, layer and receptive field side by side.
+    #[default]
+    Inspect,
+    /// Training.
+    Training,
+}
+
+impl Panel {
+    /// Name in the URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inspect => "inspect",
+            Self::Training => "training",
+        }
+    }
+}
+
+/// Where the user is: all of it is in the URL.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct View {
+    /// Which network; a name of [`arch::VARIANTS`].
+    pub variant: String,
+    /// The selected node, by name.
+    pub layer: Option<String>,
+    /// The selected unit of it.
+    pub unit: Option<Unit>,
+    /// What is below.
+    pub panel: Panel,
+    /// Of random weights, shuffling and distortions.
+    pub seed: Option<u64>,
+    /// `None`: the browser's.
+    pub lang: Option<Lang>,
+    /// Colours.
+    pub theme: Theme,
+    /// `None`: the engine chooses.
+    pub backend: Option<Backend>,
+    /// Scale of the colours.
+    pub scale: Scale,
+    /// Controls that a teacher hides.
+    pub hide: Vec<String>,
+}
+
+impl View {
+    /// The first variant, nothing selected.
+    pub fn new() -> Self {
+        Self { variant: arch::VARIANTS[0].name.into(), ..Self::default() }
+    }
+
+    /// Whether the URL hides this control.
+    pub fn hides(&self, control: &str) -> bool {
+        self.hide.iter().any(|h| h == control)
+    }
+
+    /// The seed in use.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(1)
+    }
+
+    /// Whether going from the other to this one is a step that the browser's *back* should undo; else the URL is only kept up to date.
+    pub fn is_step_from(&self, other: &Self) -> bool {
+        self.variant != other.variant || self.panel != other.panel || self.layer != other.layer
+    }
+}
+
+/// Result of a test.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Tested {
+    /// Classified wrongly.
+    pub errors: usize,
+    /// In all.
+    pub total: usize,
+    /// classes×classes, rows: what it is.
+    pub confusion: Vec<u32>,
+    /// Step of the run.
+    pub step: u64,
+}
+
+/// What is said in a corner until it is put away.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Notice {
+    /// Counts up.
+    pub id: u32,
+    /// What happened.
+    pub fault: Fault,
+}
+
+/// Which weights a run starts with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Start {
+    /// Random ones.
+    #[default]
+    Random,
+    /// Those that come with the page.
+    Shipped,
+    /// Those in use.
+    Current,
+}
+
+/// Everything slow that the page knows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Model {
+    /// Where the user is.
+    pub view: View,
+    /// Which engine; `None`: not yet known.
+    pub engine: Option<EngineInfo>,
+    /// Number of the last opening asked for.
+    pub generation: Generation,
+    /// Weights in use; `None`: being opened.
+    pub origin: Option<Origin>,
+    /// Training runs.
+    pub running: bool,
+    /// Why it stands still, if it ran.
+    pub halt: Option<Halt>,
+    /// Test in progress: done, total.
+    pub testing: Option<(usize, usize)>,
+    /// Last test.
+    pub tested: Option<Tested>,
+    /// A saved run of this many steps is offered.
+    pub saved: Option<(String, u64)>,
+    /// A download in progress: what, received, total.
+    pub download: Option<(String, u64, Option<u64>)>,
+    /// What went wrong and has not been put away.
+    pub notices: Vec<Notice>,
+    /// Settings of training.
+    pub config: TrainConfig,
+    /// Which weights the next run starts with.
+    pub start: Start,
+    /// Whether the next *Play* begins a new run.
+    pub fresh: bool,
+    next_notice: u32,
+}
+
+/// The recipe the panel starts with: what the classroom sees learn within a minute.
+pub fn default_config(variant: &str, seed: u64) -> TrainConfig {
+    // MAP on distances has larger gradients than cross-entropy, so the 1998 network takes smaller steps.
+    let lr = if variant == "lenet5" { 0.01 } else { 0.05 };
+    TrainConfig { batch: 64, lr, decay: 0.9, momentum: 0.9, weight_decay: 0.0, distortion: Distortion::default(), seed }
+}
+
+/// What can happen.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// The user goes somewhere.
+    Go(View),
+    /// A script opens this variant.
+    Visit(String),
+    /// The engine said something.
+    Heard(Box<Event>),
+    /// `Open` was sent with this number.
+    Opening(Generation),
+    /// Settings of training changed.
+    Configure(TrainConfig),
+    /// Other weights to start with.
+    Start(Start),
+    /// A run begins or goes on; from now on *Play* goes on with it.
+    Begun,
+    /// A fault of the page's own making.
+    Complain(Fault),
+    /// A notice was read.
+    Dismiss(u32),
+}
+
+impl Model {
+    /// At the start.
+    pub fn new(view: View) -> Self {
+        let config = default_config(&view.variant, view.seed());
+        Self {
+            view,
+            engine: None,
+            generation: 0,
+            origin: None,
+            running: false,
+            halt: None,
+            testing: None,
+            tested: None,
+            saved: None,
+            download: None,
+            notices: Vec::new(),
+            config,
+            start: Start::default(),
+            fresh: true,
+            next_notice: 0,
+        }
+    }
+
+    /// The language in use.
+    pub fn lang(&self) -> Lang {
+        self.view.lang.unwrap_or_default()
+    }
+
+    /// Whether anything but the browser's frame must be told of this event.
+    pub fn wants(event: &Event) -> bool {
+        !matches!(
+            event,
+            Event::Output { .. }
+                | Event::Value { .. }
+                | Event::Progress { .. }
+                | Event::Shown { .. }
+                | Event::Explained { .. }
+                | Event::Tensor { .. }
+                | Event::File { .. }
+                | Event::TrainedOn { .. }
+                | Event::SelfTested { .. }
+        )
+    }
+
+    /// The state after an action.
+    #[must_use]
+    pub fn after(&self, action: Action) -> Self {
+        let mut next = self.clone();
+        match action {
+            Action::Go(view) => {
+                if view.variant != next.view.variant {
+                    let seed = view.seed();
+                    next.config = default_config(&view.variant, seed);
+                    next.origin = None;
+                    next.tested = None;
+                    next.testing = None;
+                    next.running = false;
+                    next.halt = None;
+                    next.fresh = true;
+                }
+                if view.seed() != next.view.seed() {
+                    next.config.seed = view.seed();
+                }
+                next.view = view;
+            }
+            Action::Visit(variant) => {
+                if variant != next.view.variant {
+                    let view = View { variant, layer: None, unit: None, ..next.view.clone() };
+                    return next.after(Action::Go(view));
+                }
+            }
+            Action::Opening(generation) => {
+                next.generation = generation;
+                next.origin = None;
+            }
+            Action::Configure(config) => {
+                next.view.seed = (config.seed != 1 || next.view.seed.is_some()).then_some(config.seed);
+                next.config = config;
+            }
+            Action::Start(start) => {
+                next.start = start;
+                next.fresh = start != Start::Current;
+            }
+            Action::Begun => {
+                next.fresh = false;
+                next.halt = None;
+            }
+            Action::Complain(fault) => next.complain(fault),
+            Action::Dismiss(id) => next.notices.retain(|n| n.id != id),
+            Action::Heard(event) => next.hear(*event),
+        }
+        next
+    }
+
+    fn complain(&mut self, fault: Fault) {
+        // The same fault again (a file dropped twice, a device lost twice) is one notice.
+        self.notices.retain(|n| n.fault.key != fault.key || n.fault.args != fault.args);
+        self.notices.push(Notice { id: self.next_notice, fault });
+        self.next_notice += 1;
+        let excess = self.notices.len().saturating_sub(4);
+        self.notices.drain(..excess);
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Engine(info) => self.engine = Some(info),
+            Event::Opened { generation, origin, .. } if generation >= self.generation => {
+                self.tested = None;
+                self.download = None;
+                self.origin = Some(origin);
+            }
+            Event::Download { what, received, total } => {
+                let done = total.is_some_and(|total| received >= total);
+                self.download = (!done).then_some((what, received, total));
+            }
+            Event::Running => {
+                self.running = true;
+                self.halt = None;
+                self.fresh = false;
+                self.download = None;
+            }
+            Event::Halted(halt) => {
+                self.running = false;
+                self.halt = Some(halt);
+            }
+            Event::Testing { done, total } => {
+                self.download = None;
+                self.testing = Some((done, total));
+            }
+            Event::Tested { errors, total, confusion, step } => {
+                self.testing = None;
+                self.tested = Some(Tested { errors, total, confusion, step });
+            }
+            Event::Saved { variant, step } => self.saved = Some((variant, step)),
+            Event::Failed { fault, .. } => {
+                self.download = None;
+                self.testing = None;
+                self.complain(fault);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Why;
+
+    fn heard(model: &Model, event: Event) -> Model {
+        model.after(Action::Heard(Box::new(event)))
+    }
+
+    fn fault(key: &str) -> Fault {
+        Fault { key: key.into(), args: Vec::new(), detail: "words".into() }
+    }
+
+    #[test]
+    fn an_answer_to_an_older_opening_is_dropped() {
+        let model = Model::new(View::new()).after(Action::Opening(5));
+        let opened = |generation| Event::Opened { generation, variant: "lenet5".into(), origin: Origin::Random(3) };
+        assert_eq!(heard(&model, opened(4)).origin, None);
+        assert_eq!(heard(&model, opened(5)).origin, Some(Origin::Random(3)));
+    }
+
+    #[test]
+    fn another_variant_begins_afresh() {
+        let mut model = Model::new(View::new());
+        model.running = true;
+        model.fresh = false;
+        model.origin = Some(Origin::Trained(7));
+        let view = View { variant: "lenet5-modern".into(), ..View::new() };
+        let next = model.after(Action::Go(view));
+        assert!(!next.running && next.fresh && next.origin.is_none());
+        assert_ne!(next.config.lr, model.config.lr);
+        // within a variant nothing of that happens
+        let same = model.after(Action::Go(View { layer: Some("c1".into()), ..View::new() }));
+        assert!(same.running && !same.fresh && same.origin.is_some());
+    }
+
+    #[test]
+    fn one_notice_a_fault_and_four_at_most() {
+        let mut model = Model::new(View::new());
+        for key in ["a", "b", "a", "c", "d", "e"] {
+            model = model.after(Action::Complain(fault(key)));
+        }
+        let keys: Vec<_> = model.notices.iter().map(|n| n.fault.key.as_str()).collect();
+        assert_eq!(keys, ["a", "c", "d", "e"]);
+        let id = model.notices[1].id;
+        assert!(model.after(Action::Dismiss(id)).notices.iter().all(|n| n.fault.key != "c"));
+    }
+
+    #[test]
+    fn play_goes_on_with_a_run_that_has_begun() {
+        let model = Model::new(View::new());
+        assert!(model.fresh);
+        let running = heard(&model, Event::Running);
+        assert!(running.running && !running.fresh);
+        let halted = heard(&running, Event::Halted(Halt::Diverged));
+        assert_eq!((halted.running, halted.halt, halted.fresh), (false, Some(Halt::Diverged), false));
+        assert!(halted.after(Action::Start(Start::Shipped)).fresh);
+        assert!(!halted.after(Action::Start(Start::Current)).fresh);
+    }
+
+    #[test]
+    fn the_engine_is_known_when_it_said_so() {
+        let info =
+            EngineInfo { backend: Backend::Cpu, adapter: String::new(), why: Why::NoWebgpu, gpu_available: false };
+        assert_eq!(heard(&Model::new(View::new()), Event::Engine(info.clone())).engine, Some(info));
+    }
+}
