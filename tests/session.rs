@@ -12,7 +12,7 @@ use receptive::protocol::{
     Weights, Why,
 };
 use receptive::tensor::{Shape, Unit};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -21,6 +21,7 @@ use std::time::Instant;
 /// A world of files, without WebGPU.
 struct World {
     start: Instant,
+    webgpu: Cell<bool>,
     events: RefCell<Vec<(Event, Option<Vec<u8>>)>>,
     files: RefCell<HashMap<String, Vec<u8>>>,
     stored: RefCell<BTreeMap<String, Vec<u8>>>,
@@ -33,7 +34,7 @@ impl Platform for World {
         self.start.elapsed().as_secs_f64() * 1e3
     }
     fn webgpu(&self) -> bool {
-        false
+        self.webgpu.get()
     }
     fn secure(&self) -> bool {
         true
@@ -79,6 +80,7 @@ impl Engine {
     fn new() -> Self {
         let world = Rc::new(World {
             start: Instant::now(),
+            webgpu: Cell::new(false),
             events: RefCell::default(),
             files: RefCell::default(),
             stored: RefCell::default(),
@@ -516,4 +518,49 @@ fn scripts_train_on_their_own_pictures() {
     });
     assert_eq!(failure(&train(vec![1, 2, 3, 10], 4 * 1024)), "training-data");
     assert_eq!(failure(&train(vec![1, 2, 3], 4 * 1024)), "training-data");
+}
+
+#[test]
+fn the_gpu_engine_says_and_learns_the_same_and_its_loss_is_survived() {
+    if std::env::var_os("NO_GPU").is_some_and(|v| v == "1") {
+        return;
+    }
+    let picture = || Command::Show { generation: 1, picture: drawings()[9].1.clone() };
+    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3 * (1.0 + b.abs()));
+    let mut cpu = Engine::with("lenet5-modern");
+    cpu.config(|c| c.batch = 16);
+    let mut gpu = Engine::new();
+    gpu.world.webgpu.set(true);
+    let events = gpu.tell(Command::Start { backend: Some(Backend::Gpu) });
+    assert!(
+        matches!(&events[0], Event::Engine(i) if i.backend == Backend::Gpu && i.why == Why::Asked && !i.adapter.is_empty())
+    );
+    gpu.open("lenet5-modern", Weights::Seed(1), None);
+    gpu.config(|c| c.batch = 16);
+    let rects = vec![PaintRect { source: Source::Value(1), offset: 0, rows: 28, cols: 28, at: [0.0, 0.0, 28.0, 28.0] }];
+    let paint = Command::Paint { canvas: 1, size: [28, 28], rects, scale: Scale::Layer, palette: Palette::Dark };
+    for engine in [&mut cpu, &mut gpu] {
+        engine.tell(paint.clone());
+    }
+    assert!(close(&output(&gpu.tell(picture())), &output(&cpu.tell(picture()))));
+    let painted = |e: &Engine| e.world.painted.borrow()[&1].atlas.clone();
+    let apart = painted(&cpu).pixels.iter().zip(&painted(&gpu).pixels).filter(|(a, b)| a.abs_diff(**b) > 2).count();
+    assert_eq!(apart, 0, "the same picture");
+    let (on_cpu, on_gpu) = (cpu.steps(4), gpu.steps(4));
+    assert!(close(&on_gpu, &on_cpu), "{on_gpu:?} {on_cpu:?}");
+    // Over to the CPU and back: the run goes on.
+    gpu.tell(Command::UseBackend(Backend::Cpu));
+    assert!(close(&gpu.steps(1), &cpu.steps(1)));
+    gpu.tell(Command::UseBackend(Backend::Gpu));
+    let losses = gpu.steps(1);
+    assert!(close(&losses, &cpu.steps(1)), "{losses:?}");
+    let before = output(&gpu.tell(picture()));
+    let events = gpu.tell(Command::LoseDevice);
+    assert!(
+        matches!(&events[0], Event::Engine(i) if i.backend == Backend::Cpu && i.why == Why::DeviceLost),
+        "{events:?}"
+    );
+    assert!(close(&output(&gpu.tell(picture())), &before));
+    let (on, right) = (gpu.steps(2), cpu.steps(2));
+    assert!(close(&on, &right), "training goes on: {on:?} {right:?}");
 }

@@ -376,9 +376,6 @@ impl Session {
         let executor = self.executor(self.backend(), &params)?;
         let momentum = params.iter().map(|p| vec![0.0; p.len()]).collect();
         let other = self.opened.as_ref().is_none_or(|o| o.network.net.variant != net.variant);
-        if other {
-            self.canvases.clear();
-        }
         let network = Network::new(Rc::new(net), executor);
         let (lesson, mirror) = (Lesson::default(), (params, momentum, None));
         self.opened = Some(Opened { generation, network, origin: origin.clone(), lesson, mirror });
