@@ -189,6 +189,15 @@ fn epilogues() {
     }
 }
 
+/// More workgroups than one dimension holds: 4,200,000 vec4 in workgroups of 64.
+#[test]
+fn beyond_one_dimension_of_workgroups() {
+    let Some(gpu) = gpu() else { return };
+    let case = Case::new("", Activation::Relu, &[Shape::new(1, 4200, 4000)], 1);
+    let net = Architecture::of_case(&case).unwrap();
+    assert_eq!(compare(&gpu, &net, &Request::inference(1, &[]), true, Agreement::Exact), Ok(()));
+}
+
 /// A value that two layers read, each with a loss at its end: its gradients are added.
 #[test]
 fn fan_out() {
