@@ -28,6 +28,9 @@ const start = (page) => page.evaluate(() => {
       waiting.push({ names: ['Failed'], test: () => true, resolve: (e) => reject(new Error(`${e.fault.key}: ${e.fault.detail}`)) });
     }),
     ask: (command, names, test) => {
+      // The picture shown before is told once more when a network opens.
+      const { generation } = command.Show ?? {};
+      if (generation !== undefined) test = (event) => event.generation === generation;
       const answer = window.engine.hear(names, test);
       window.engine.tell(command);
       return answer;
