@@ -3,13 +3,13 @@
 
 use allocation_counter::measure;
 use receptive::arch::{Architecture, variant};
+use receptive::cpu;
 use receptive::data::Dataset;
 use receptive::data::distort::Distortion;
 use receptive::engine::executor::Executor;
 use receptive::engine::training::{RunState, TrainError, Trainer, evaluate};
 use receptive::plan::{Plan, Request};
 use receptive::protocol::{Halt, StepRecord, TrainConfig};
-use receptive::cpu;
 
 /// Trained on: the first test digits, which are quickest to read.
 const EXAMPLES: usize = 300;
