@@ -144,7 +144,7 @@ pub fn text_width(text: &str, size: f32) -> f32 {
         '\u{1100}'..='\u{11ff}' | '\u{3000}'..='\u{d7ff}' | '\u{f900}'..='\u{ffef}' => 1.0,
         '+' | '=' | '−' | '×' | '÷' | '→' | '<' | '>' | '⅔' => 0.86,
         c if c.is_uppercase() => 0.7,
-        _ => 0.62,
+        _ => 0.6,
     };
     text.chars().map(em).sum::<f32>() * size
 }
@@ -173,12 +173,17 @@ pub fn number(v: f32) -> String {
     text.replace('-', "−")
 }
 
-/// A number in a small cell, to the decimals that the largest of its neighbours (`top`) calls for: two digits of that one.
+/// A number in a small cell, to the decimals that the largest of its neighbours (`top`) calls for.
 pub(crate) fn cell(v: f32, top: f32) -> String {
     if !v.is_finite() {
         return number(v);
     }
-    let digits = (1 - top.max(1e-6).log10().floor() as i32).clamp(0, 5) as usize;
+    let digits = match top {
+        t if t >= 100.0 => 0,
+        t if t >= 10.0 => 1,
+        t if t >= 0.1 => 2,
+        t => (1 - t.max(1e-6).log10().floor() as i32).clamp(2, 6) as usize,
+    };
     let text = format!("{v:.digits$}");
     if text.trim_start_matches('-').chars().all(|c| c == '0' || c == '.') {
         return "0".into();

@@ -270,7 +270,14 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
             left[column] = x;
             x += widths[column] + spacing.column;
         }
-        size[0] = size[0].max(x - spacing.column);
+        x -= spacing.column;
+        if spacing.width.is_finite() && x < spacing.width {
+            // bands of unequal length stand in the middle of the page
+            let shift = ((spacing.width - x) / 2.0).floor();
+            band.clone().for_each(|column| left[column] += shift);
+            x += shift;
+        }
+        size[0] = size[0].max(x);
         for row in 0..rows {
             let here = |c: &Card| c.row == row && band.contains(&c.column);
             let inside: Vec<usize> = (0..cards.len()).filter(|&i| here(&cards[i])).collect();
@@ -388,6 +395,55 @@ mod tests {
         );
         assert_eq!(cards[5].inputs, [3]);
         assert_eq!(cards[5].nodes, [6, 7]);
+    }
+
+    /// Residual blocks: a chain of seven, shortcuts 0→3, 3→6 and a long one 0→6; a side branch 1→7→3.
+    #[test]
+    fn shortcuts_pass_over_cards_in_lanes_of_their_own() {
+        let inputs = [vec![], vec![0], vec![1], vec![0, 2, 7], vec![3], vec![4], vec![0, 3, 5], vec![1]];
+        let order = [0, 1, 2, 7, 3, 4, 5, 6]; // topological
+        let place_of = |card: usize| order.iter().position(|&o| o == card).unwrap();
+        let inputs: Vec<Vec<usize>> = order.iter().map(|&c| inputs[c].iter().map(|&i| place_of(i)).collect()).collect();
+        let cards: Vec<Card> = grid(&inputs)
+            .into_iter()
+            .zip(&inputs)
+            .map(|((column, row), inputs)| Card {
+                title: String::new(),
+                layer: 0,
+                node: 0,
+                nodes: Vec::new(),
+                inputs: inputs.clone(),
+                column,
+                row,
+            })
+            .collect();
+        let sizes: Vec<[f32; 2]> =
+            (0..cards.len()).map(|i| [60.0 + 9.0 * i as f32, 80.0 + 20.0 * (i % 3) as f32]).collect();
+        for width in [f32::INFINITY, 400.0] {
+            let placed = place(&cards, &sizes, &Spacing { column: 24.0, row: 36.0, lane: 16.0, width });
+            assert_eq!(placed.edges.len(), inputs.iter().map(Vec::len).sum::<usize>());
+            for edge in &placed.edges {
+                for run in edge.points.windows(2) {
+                    let dot = |p: [f32; 2]| Frame::new(p[0], p[1], 0.1, 0.1);
+                    let run = dot(run[0]).around(dot(run[1]));
+                    for (i, frame) in placed.frames.iter().enumerate().filter(|(i, _)| *i != edge.from && *i != edge.to)
+                    {
+                        assert!(!run.overlaps(*frame), "{width}: {edge:?} crosses card {i}");
+                    }
+                }
+            }
+            for (i, a) in placed.frames.iter().enumerate() {
+                assert!(placed.frames[i + 1..].iter().all(|b| !a.overlaps(*b)));
+            }
+            if width.is_infinite() {
+                let heights: Vec<f32> = placed.edges.iter().filter(|e| e.skip).map(|e| e.points[1][1]).collect();
+                assert_eq!(heights.len(), 3);
+                assert!(heights.iter().all(|&y| y >= 0.0));
+                // the short ones share a lane, the long one runs above them
+                let (low, high) = heights.iter().fold((f32::MAX, f32::MIN), |(a, b), &y| (a.min(y), b.max(y)));
+                assert_eq!((heights.iter().filter(|&&y| y == high).count(), high - low), (2, 16.0));
+            }
+        }
     }
 
     #[test]

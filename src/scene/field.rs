@@ -227,9 +227,17 @@ fn overlay(
     for edge in edges {
         let (known, open) = if backwards { (edge.to, edge.from) } else { (edge.from, edge.to) };
         let Some(near) = focus[known] else { continue };
-        let on = all.iter().filter(|p| p.card == open);
-        let Some(patch) = on.min_by(|a, b| distance(a.rect, near).total_cmp(&distance(b.rect, near))) else { continue };
-        let far = *focus[open].get_or_insert(patch.rect);
+        let on = || all.iter().filter(|p| p.card == open);
+        let maps = &stage.cards[open].maps;
+        let whole = on().count() == maps.len() && on().all(|p| p.inside == maps[p.map].rect && !p.overhangs());
+        // Where all maps are seen whole, the lines run to the picture as one.
+        let target = if whole {
+            on().map(|p| p.rect).reduce(Frame::around)
+        } else {
+            on().map(|p| p.rect).min_by(|a, b| distance(*a, near).total_cmp(&distance(*b, near)))
+        };
+        let Some(target) = target else { continue };
+        let far = *focus[open].get_or_insert(target);
         let (left, right) = if backwards { (far, near) } else { (near, far) };
         if !edge.skip && stage.cards[edge.from].rect.right() <= stage.cards[edge.to].rect.x {
             lines.push([[left.right(), left.y], [right.x, right.y]]);

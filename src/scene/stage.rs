@@ -200,8 +200,8 @@ impl Picture {
     /// Px per unit it may have, ascending: whole multiples, or whole fractions for maps that are large as they are.
     fn scales(self, shape: Shape) -> Vec<f32> {
         match self {
-            Self::Cells => (11..=22).map(|s| s as f32).collect(),
-            Self::Bitmap { .. } => (2..=14).map(|s| s as f32).collect(),
+            Self::Cells => (11..=18).map(|s| s as f32).collect(),
+            Self::Bitmap { .. } => (2..=12).map(|s| s as f32).collect(),
             Self::Maps { .. } => {
                 let largest = shape.h.max(shape.w);
                 let fractions = [8usize, 6, 4, 3, 2].into_iter().filter(|d| largest / d >= 24).map(|d| 1.0 / d as f32);
@@ -392,15 +392,19 @@ pub fn stage(net: &Architecture, width: f32, height: f32, words: &Words) -> Stag
     let columns = cards.iter().map(|c| c.column + 1).max().unwrap_or(1);
     let margin = 6.0;
     let room = (width - 2.0 * margin).max(120.0);
-    let narrow = Spacing { column: 20.0, row: 36.0, lane: 16.0, width: f32::INFINITY };
+    let narrow = Spacing { column: 18.0, row: 36.0, lane: 16.0, width: f32::INFINITY };
     let sizes = |drafts: &[Draft]| drafts.iter().map(|d| d.size(d.scale)).collect::<Vec<_>>();
     let total = |drafts: &[Draft]| layout::place(&cards, &sizes(drafts), &narrow).size;
     let one_band = total(&drafts)[0] <= room;
     // In bands the page scrolls, so pictures have a size of their own instead of filling what there is.
-    let limit = if one_band { f32::INFINITY } else { (room * 0.45).min(150.0) };
+    let limit = if one_band { f32::INFINITY } else { (room * 0.43).min(180.0) };
     let mut done = vec![false; drafts.len()];
     while let Some(i) = (0..drafts.len()).filter(|&i| !done[i]).min_by(|&a, &b| {
-        let side = |i: usize| drafts[i].picture_size(drafts[i].scale).into_iter().product::<f32>();
+        // Maps need the room more than vectors do: a cell says all it has to say at a few px.
+        let side = |i: usize| {
+            let weight = if matches!(drafts[i].picture, Picture::Maps { .. }) { 1.0 } else { 2.2 };
+            drafts[i].picture_size(drafts[i].scale).into_iter().product::<f32>() * weight
+        };
         side(a).total_cmp(&side(b))
     }) {
         let next = drafts[i].scale + 1;
