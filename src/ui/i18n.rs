@@ -64,7 +64,7 @@ pub fn value(x: f32) -> String {
         a if a.is_nan() => return "NaN".into(),
         a if a.is_infinite() => "∞".into(),
         0.0 => return "0".into(),
-        a if a >= 1e5 || a < 1e-3 => format!("{a:.2e}").replace('-', "−"),
+        a if !(1e-3..1e5).contains(&a) => format!("{a:.2e}").replace('-', "−"),
         a if a >= 1000.0 => format!("{a:.0}"),
         a if a >= 100.0 => format!("{a:.1}"),
         a if a >= 10.0 => format!("{a:.2}"),
