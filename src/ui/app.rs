@@ -94,10 +94,10 @@ pub fn App(props: &AppProps) -> Html {
         let client = client.clone();
         let first = use_mut_ref(|| true);
         use_effect_with(page.view.backend, move |backend| {
-            if !first.replace(false) {
-                if let Some(backend) = backend {
-                    client.send(&Command::UseBackend(*backend));
-                }
+            if !first.replace(false)
+                && let Some(backend) = backend
+            {
+                client.send(&Command::UseBackend(*backend));
             }
         });
     }

@@ -168,11 +168,9 @@ pub fn Pad() -> Html {
         use_effect_with((dark, ratio), move |&(_, ratio)| next_frame(move || repaint(&canvas, &ink.borrow(), ratio)));
     }
     {
-        let (canvas, ink, client, filled) = (canvas.clone(), ink.clone(), client.clone(), filled.clone());
-        use_heard(move |heard| match &heard.event {
-            // A network that was just opened has not seen the picture.
-            Event::Opened { .. } => show(&ink, &client),
-            Event::Shown { generation, input: Some(input), shape, .. } => {
+        let (canvas, ink, filled) = (canvas.clone(), ink.clone(), filled.clone());
+        use_heard(move |heard| {
+            if let Event::Shown { generation, input: Some(input), shape, .. } = &heard.event {
                 let mut ink = ink.borrow_mut();
                 let sample = matches!(ink.picture, Picture::Sample(_) | Picture::SampleOf { .. });
                 if sample && *generation == ink.shown {
@@ -184,7 +182,6 @@ pub fn Pad() -> Html {
                     repaint(&canvas, &ink, ratio);
                 }
             }
-            _ => {}
         });
     }
 

@@ -31,10 +31,10 @@ pub fn Training() -> Html {
 
 /// Begins a run if the next one is to begin afresh, then does as told.
 fn begin(page: &Page, client: &super::client::Client, command: Command) {
-    if page.fresh {
-        if let Some(weights) = start_weights(page.start, page.view.seed()) {
-            client.send(&Command::Reset(weights));
-        }
+    if page.fresh
+        && let Some(weights) = start_weights(page.start, page.view.seed())
+    {
+        client.send(&Command::Reset(weights));
     }
     page.dispatch(Action::Begun);
     client.send(&command);
@@ -557,12 +557,11 @@ fn Files() -> Html {
     {
         let asked = asked.clone();
         use_heard(move |heard| {
-            if let Event::File { request, name } = &heard.event {
-                if *asked.borrow() == Some(*request) {
-                    if let Some(bytes) = heard.transferred.first() {
-                        download(name, bytes);
-                    }
-                }
+            if let Event::File { request, name } = &heard.event
+                && *asked.borrow() == Some(*request)
+                && let Some(bytes) = heard.transferred.first()
+            {
+                download(name, bytes);
             }
         });
     }

@@ -26,6 +26,7 @@ for (const backend of ['cpu', 'gpu']) {
   scenario(`${backend}: trains, and the loss falls`, { query, timeout: 240_000 }, async ({ page, draw, shot, longTasks }) => {
     await open(page, backend);
     await draw('[data-testid=pad]', strokes(5));
+    await at(page, 'panel-training').click();
     await at(page, 'train-play').click();
     await longTasks();
     const steps = backend === 'cpu' ? 200 : 30;
@@ -164,7 +165,7 @@ scenario('window.receptive: facts, inference, activations, training', { query: '
     const { losses, milliseconds } = await r.train(spec);
     const again = (await r.train(spec)).losses;
     const wrong = await r.infer(new Float32Array(7)).then(() => '', (e) => String(e.message ?? e));
-    return { backend: await r.backend(), variants: variants.length, parameters: facts.parameters, output: [...output], shape: [...activation.shape],
+    return { backend: (await r.backend()).backend, variants: variants.length, parameters: facts.parameters, output: [...output], shape: [...activation.shape],
       values: activation.data.length, losses: [...losses], again: [...again], milliseconds, wrong };
   });
   assert.equal(got.backend, 'cpu');
@@ -180,14 +181,18 @@ scenario('window.receptive: facts, inference, activations, training', { query: '
 
 scenario('training survives a reload', { query: '?backend=cpu&lang=en', timeout: 120_000 }, async ({ page }) => {
   await open(page, 'cpu');
+  await at(page, 'panel-training').click();
   await at(page, 'train-play').click();
   await until(() => number(page, 'step'), (step) => step >= 20, '20 steps', 60_000);
   await at(page, 'train-pause').click();
   await page.waitForTimeout(1500);
   await page.reload();
   await engine(page);
+  await at(page, 'panel-training').click();
   await at(page, 'train-restore').click();
-  await until(() => number(page, 'step'), (step) => step >= 20, 'the run goes on where it was');
+  const saved = await until(() => number(page, 'origin'), (step) => step >= 20, 'the page tells how far the run was');
+  await at(page, 'train-step').click();
+  await until(() => number(page, 'step'), (step) => step === saved + 1, 'the run goes on where it was');
 });
 
 scenario('the picture in the README', { query: '?backend=cpu&lang=en', viewport: { width: 1440, height: 900 } }, async ({ page, draw, shot }) => {

@@ -8,7 +8,7 @@ export const at = (page, name) => page.getByTestId(name);
 export async function engine(page, timeout = 60_000) {
   const badge = page.locator('[data-testid=engine-badge][data-backend]').first();
   await badge.waitFor({ timeout });
-  return { backend: await badge.getAttribute('data-backend'), why: await badge.getAttribute('data-why') };
+  return { backend: await badge.getAttribute('data-backend'), why: (await badge.getAttribute('data-why')).replace(/^why-/, '') };
 }
 
 // Waits until `read()` passes `good`, and returns it.
