@@ -3,6 +3,7 @@
 //! On the wire each message is a JS array `[message, transferred…]`: the message by `serde-wasm-bindgen`, then its large arrays
 //! ([`Arrays`]) as `Float32Array`s, then what else travels by transfer (a canvas, a file's bytes). `protocol/wire.rs` does it.
 
+use crate::arch::Recipe;
 pub use crate::colormap::Palette;
 use crate::data::distort::Distortion;
 use crate::graph::NodeId;
@@ -145,6 +146,20 @@ pub struct TrainConfig {
     pub distortion: Distortion,
     /// Of shuffling and distortions.
     pub seed: u64,
+}
+
+impl From<Recipe> for TrainConfig {
+    fn from(r: Recipe) -> Self {
+        Self {
+            batch: r.batch,
+            lr: r.lr,
+            decay: r.decay,
+            momentum: r.momentum,
+            weight_decay: r.weight_decay,
+            distortion: r.distortion,
+            seed: r.seed,
+        }
+    }
 }
 
 /// Page → engine.

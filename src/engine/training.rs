@@ -2,7 +2,7 @@
 //! Everything is seeded: the same seed on the same engine gives the same losses, bit for bit.
 
 use super::executor::{Executor, GpuError, Program};
-use crate::arch::{Architecture, Recipe};
+use crate::arch::Architecture;
 use crate::data::Dataset;
 use crate::data::batches::{BatchError, Batches, Position, Preparation};
 use crate::ops::{Buf, Loss};
@@ -63,20 +63,6 @@ pub struct Trainer {
 
 /// A loss so many times the first one's will not come back.
 const DIVERGED: f32 = 20.0;
-
-impl From<Recipe> for TrainConfig {
-    fn from(r: Recipe) -> Self {
-        Self {
-            batch: r.batch,
-            lr: r.lr,
-            decay: r.decay,
-            momentum: r.momentum,
-            weight_decay: r.weight_decay,
-            distortion: r.distortion,
-            seed: r.seed,
-        }
-    }
-}
 
 /// How a network's pictures are prepared, with these distortions.
 pub fn preparation(net: &Architecture, config: Option<&TrainConfig>) -> Preparation {

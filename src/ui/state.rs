@@ -2,8 +2,8 @@
 //! protocol; knows no browser and no component, so it is tested natively. What changes with each frame (strokes, curves,
 //! pictures) is not here: components keep it and paint it themselves.
 
-use crate::arch;
-use crate::data::distort::Distortion;
+use crate::arch::{self, Recipe};
+
 use crate::protocol::{Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Scale, TrainConfig};
 use crate::tensor::Unit;
 
@@ -211,11 +211,10 @@ pub struct Model {
     next_notice: u32,
 }
 
-/// The recipe the panel starts with: what the classroom sees learn within a minute.
+/// How training begins: as the network's recipe has it, with the seed of the address.
 pub fn default_config(variant: &str, seed: u64) -> TrainConfig {
-    // MAP on distances has larger gradients than cross-entropy, so the 1998 network takes smaller steps.
-    let lr = if variant == "lenet5" { 0.01 } else { 0.05 };
-    TrainConfig { batch: 64, lr, decay: 0.9, momentum: 0.9, weight_decay: 0.0, distortion: Distortion::default(), seed }
+    let recipe = arch::variant(variant).and_then(|v| v.build().ok()).map_or(Recipe::DEFAULT, |net| net.recipe);
+    TrainConfig { seed, ..recipe.into() }
 }
 
 /// What can happen.

@@ -34,7 +34,9 @@ for (const backend of ['cpu', 'gpu']) {
     const long = await longTasks();
     await at(page, 'train-pause').click();
     await shot(`training on ${backend}`);
-    assert.ok(Number.isFinite(await number(page, 'loss')));
+    // The criterion of lenet5 starts at about 60 and the paper's recipe halves it within 30 steps.
+    const loss = await number(page, 'loss');
+    assert.ok(loss < (backend === 'cpu' ? 25 : 50), `the loss after ${steps} steps is ${loss}`);
     // The machine of the tests has two cores and paints in software: a single hiccup is its own.
     if (backend === 'cpu') assert.ok(long.filter((t) => t.duration > 100).length <= 1, `long tasks: ${JSON.stringify(long)}`);
   });
@@ -190,7 +192,8 @@ scenario('training survives a reload', { query: '?backend=cpu&lang=en', timeout:
   await engine(page);
   await at(page, 'panel-training').click();
   await at(page, 'train-restore').click();
-  const saved = await until(() => number(page, 'origin'), (step) => step >= 20, 'the page tells how far the run was');
+  const told = async () => Number((await at(page, 'origin').first().innerText()).match(/\d[\d,]*/)?.[0].replaceAll(',', ''));
+  const saved = await until(told, (step) => step >= 20, 'the page tells how far the run was');
   await at(page, 'train-step').click();
   await until(() => number(page, 'step'), (step) => step === saved + 1, 'the run goes on where it was');
 });
