@@ -464,6 +464,8 @@ pub enum Event {
     },
     /// Training runs.
     Running,
+    /// Where the weights in use come from now: training changed them.
+    Weights(Origin),
     /// Training stands still.
     Halted(Halt),
     /// A test goes on.

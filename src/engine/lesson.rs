@@ -131,7 +131,7 @@ impl Session {
             }
             Some(Err(fault)) => {
                 self.report(None, Err(fault.into()));
-                self.send(Event::Halted(Halt::Paused));
+                self.halted(Halt::Paused);
             }
         }
         true
@@ -157,7 +157,7 @@ impl Session {
                     (opened.lesson.running, opened.lesson.test) = (false, None);
                 }
                 self.report(None, Err(trouble));
-                self.send(Event::Halted(Halt::Paused));
+                self.halted(Halt::Paused);
             }
         }
         true
@@ -182,7 +182,7 @@ impl Session {
             opened.lesson.running = false;
         }
         self.tell_progress();
-        self.send(Event::Halted(Halt::Paused));
+        self.halted(Halt::Paused);
         self.keep().await
     }
 
@@ -197,7 +197,7 @@ impl Session {
         let halt = self.train(&dataset, 1).await?;
         self.tell_progress();
         if let Some(halt) = halt {
-            self.send(Event::Halted(halt));
+            self.halted(halt);
             self.fall_back()?;
         } else if running == Some(true) {
             if let Some(opened) = &mut self.opened {
@@ -205,7 +205,7 @@ impl Session {
             }
         } else {
             self.keep().await?;
-            self.send(Event::Halted(Halt::Paused));
+            self.halted(Halt::Paused);
         }
         self.refresh().await
     }
@@ -231,8 +231,11 @@ impl Session {
         } else if !waited {
             return;
         }
-        let event = if opened.lesson.running { Event::Running } else { Event::Halted(Halt::Paused) };
-        self.send(event);
+        if opened.lesson.running {
+            self.send(Event::Running);
+        } else {
+            self.halted(Halt::Paused);
+        }
     }
 
     pub(super) fn configure(&mut self, config: &TrainConfig) -> Result<(), Trouble> {
@@ -274,7 +277,7 @@ impl Session {
         opened.origin = origin.clone();
         let (generation, variant) = (opened.generation, net.variant.name.to_string());
         if lesson.running {
-            self.send(Event::Halted(Halt::Paused));
+            self.halted(Halt::Paused);
         }
         self.send(Event::Opened { generation, variant, origin });
         self.refresh().await
@@ -345,7 +348,7 @@ impl Session {
         );
         if let Some(halt) = halt {
             self.tell_progress();
-            self.send(Event::Halted(halt));
+            self.halted(halt);
             self.fall_back()?;
             return self.refresh().await;
         }
@@ -473,6 +476,14 @@ impl Session {
         if let (Some((_, _, state)), Some(opened)) = (self.kept().await, &self.opened) {
             self.send(Event::Saved { variant: opened.network.net.variant.name.into(), step: state.step });
         }
+    }
+
+    /// Tells that training stands still, and whose weights these are now.
+    fn halted(&self, halt: Halt) {
+        if let Some(opened) = &self.opened {
+            self.send(Event::Weights(opened.origin.clone()));
+        }
+        self.send(Event::Halted(halt));
     }
 
     pub(super) async fn restore(&mut self) -> Result<(), Trouble> {

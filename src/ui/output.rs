@@ -165,6 +165,7 @@ fn Codes(props: &CodesProps) -> Html {
 fn Weights() -> Html {
     let (words, page) = (use_words(), use_page());
     let (text, untrained) = match &page.origin {
+        _ if page.running => (words.get("weights-learning"), false),
         None => (words.get("weights-opening"), false),
         Some(Origin::Random(seed)) => (words.fill("weights-random", &[("seed", &seed.to_string())]), true),
         Some(Origin::Shipped(None)) => (words.get("weights-shipped"), false),

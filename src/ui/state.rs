@@ -351,6 +351,7 @@ impl Model {
                 self.download = None;
                 self.origin = Some(origin);
             }
+            Event::Weights(origin) => self.origin = Some(origin),
             Event::Download { what, received, total } => {
                 let done = total.is_some_and(|total| received >= total);
                 self.download = (!done).then_some((what, received, total));

@@ -181,6 +181,15 @@ scenario('window.receptive: facts, inference, activations, training', { query: '
   assert.ok(got.wrong.length > 10, 'a wrong input is refused in a sentence');
 });
 
+scenario('tests the shipped weights on all 10,000 test digits', { query: '?backend=cpu&lang=en', timeout: 120_000 }, async ({ page, shot }) => {
+  await open(page, 'cpu');
+  await at(page, 'panel-training').click();
+  await at(page, 'test').click();
+  await until(() => at(page, 'test-error').innerText(), (text) => /0\.6\d/.test(text), 'the error that the file was made with', 60_000);
+  assert.ok(await at(page, 'confusion').locator('td').count() >= 100);
+  await shot('tested');
+});
+
 scenario('training survives a reload', { query: '?backend=cpu&lang=en', timeout: 120_000 }, async ({ page }) => {
   await open(page, 'cpu');
   await at(page, 'panel-training').click();
