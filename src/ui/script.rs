@@ -11,6 +11,7 @@ use crate::ops::Layer;
 use crate::protocol::{Backend, Command, EngineInfo, Event, Generation, Picture, Source, Weights};
 use js_sys::{Array, Float32Array, Function, Object, Promise, Reflect};
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -43,12 +44,13 @@ pub fn publish(client: &Client, page: &Dispatcher) {
     let object = Object::new();
     let ready = {
         let script = script.clone();
-        future_to_promise(async move {
+        let opened: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
             if script.open.borrow().is_none() {
                 script.wait(|event| matches!(event, Event::Opened { .. }).then_some(Ok(()))).await?;
             }
             Ok(JsValue::UNDEFINED)
-        })
+        });
+        future_to_promise(opened)
     };
     put(&object, "ready", &ready);
     method(&object, "backend", &script, |s, _| async move {
@@ -103,7 +105,9 @@ where
 {
     let script = script.clone();
     let call = Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(move |a: JsValue, b: JsValue| {
-        future_to_promise(body(script.clone(), Array::of2(&a, &b)))
+        // Boxed: the promise's machinery is compiled once, not once a method.
+        let answer: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(body(script.clone(), Array::of2(&a, &b)));
+        future_to_promise(answer)
     });
     put(object, name, call.as_ref());
     call.forget(); // as long as the page
