@@ -4,7 +4,7 @@ use super::address;
 use super::hooks::{go, use_client, use_page, use_words, window};
 use super::state::{Theme, View};
 use crate::arch::VARIANTS;
-use crate::protocol::{Backend, Why};
+use crate::protocol::{Backend, Command, Why};
 use yew::prelude::*;
 
 /// Key of the sentence that says why an engine runs.
@@ -67,7 +67,7 @@ pub fn Header() -> Html {
 /// Which engine; a click takes the other one.
 #[component]
 fn Badge() -> Html {
-    let (words, page) = (use_words(), use_page());
+    let (words, page, client) = (use_words(), use_page(), use_client());
     let Some(engine) = page.engine.clone() else {
         return html! { <span class="pill" data-testid="engine-badge" role="status">{words.get("engine-starting")}</span> };
     };
@@ -82,7 +82,13 @@ fn Badge() -> Html {
     let onclick = {
         let page = page.clone();
         Callback::from(move |_| {
-            if possible {
+            if !possible {
+                return;
+            }
+            if page.view.backend == Some(other) {
+                // The address has it already, from before the engine fell back: ask again.
+                client.send(&Command::UseBackend(other));
+            } else {
                 go(&page, |v| v.backend = Some(other));
             }
         })
@@ -144,10 +150,10 @@ fn Colours() -> Html {
 /// Copies the address, which says where the user is.
 #[component]
 fn Share() -> Html {
-    let (words, page, client) = (use_words(), use_page(), use_client());
+    let (words, page) = (use_words(), use_page());
     let copied = use_state(|| false);
     let onclick = {
-        let (copied, _) = (copied.clone(), client);
+        let copied = copied.clone();
         Callback::from(move |_| {
             let address = window().location().href().unwrap_or_default();
             // Over plain HTTP there is no clipboard; the address bar holds the same text.

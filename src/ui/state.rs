@@ -270,6 +270,10 @@ impl Model {
 
     /// Whether anything but the browser's frame must be told of this event.
     pub fn wants(event: &Event) -> bool {
+        // An empty pad is no fault: whoever asks for a value then is told, the reader need not be.
+        if let Event::Failed { fault, .. } = event {
+            return fault.key != "nothing-shown";
+        }
         !matches!(
             event,
             Event::Output { .. }
@@ -443,6 +447,13 @@ mod tests {
         assert_eq!((halted.running, halted.halt, halted.fresh), (false, Some(Halt::Diverged), false));
         assert!(halted.after(Action::Start(Start::Shipped)).fresh);
         assert!(!halted.after(Action::Start(Start::Current)).fresh);
+    }
+
+    #[test]
+    fn an_empty_pad_is_no_fault() {
+        let failed = |key| Event::Failed { request: Some(3), fault: fault(key) };
+        assert!(!Model::wants(&failed("nothing-shown")));
+        assert!(Model::wants(&failed("gpu")));
     }
 
     #[test]
