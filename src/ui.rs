@@ -15,6 +15,9 @@
 //! `train-weight-decay`, `train-seed`, `train-distort`, `distort-shift`…, `train-restore`, `halt`, `step`, `loss`, `accuracy`, `epoch`, `lr`,
 //! `speed`, `gradients`, `test`, `test-error`, `confusion`, `save`, `load`;
 //! everywhere: `notice` (with `data-fault`), `dismiss`, `download`.
+//!
+//! What a teacher can hide by the address, `?hide=pad,train`: `pad`, `samples` (keypad of test digits), `pen` (width and centring), `output`,
+//! `stage`, `panels`, `train`, `files` (save and load), `variants`, `engine`, `language`, `theme`, `share`.
 
 pub mod address;
 pub mod i18n;

@@ -159,6 +159,7 @@ pub fn App(props: &AppProps) -> Html {
         });
     }
     let words = Words(lang);
+    let bare = page.view.hides("pad") && page.view.hides("output");
     html! {
         <ContextProvider<Client> context={client}>
         <ContextProvider<Page> context={page}>
@@ -167,7 +168,7 @@ pub fn App(props: &AppProps) -> Html {
         <ContextProvider<Dark> context={Dark(dark)}>
             <Header />
             <div class="body">
-                <aside class="side" aria-label={words.get("side-label")}>
+                <aside class="side" aria-label={words.get("side-label")} hidden={bare}>
                     <Pad />
                     <Output />
                     <EngineWhy />

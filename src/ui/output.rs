@@ -127,7 +127,7 @@ pub fn Output() -> Html {
                 </p>
             </div>
             <h2 id="output-title">{title}
-                if distances { <small>{words.get("output-smaller")}</small> }
+                if distances { {" "}<small>{words.get("output-smaller")}</small> }
             </h2>
             <ol class="bars" start="0">{ for values.iter().enumerate().map(|(i, &v)| bar(i, v)) }</ol>
             <Codes shown={answer.is_some()} />

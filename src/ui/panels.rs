@@ -10,6 +10,7 @@ use super::training::Training;
 use crate::graph::NodeId;
 use crate::graph::describe::{self, Facts, shape_text};
 use crate::graph::layout::{self, Card};
+use crate::ops::Table;
 use crate::ops::explain::Explanation;
 use crate::protocol::{Command, Event as Said, PaintRect, Palette, Scale, Source};
 use crate::scene;
@@ -275,11 +276,20 @@ fn Layer(props: &LayerProps) -> Html {
 /// At most so many kernels: more are too small to be looked at, and each is a rectangle for the engine.
 const KERNELS: usize = 384;
 
+/// Whether the kernels of a convolution are laid out with a column an output map.
+fn in_columns(outputs: usize, cols: usize, width: f32) -> bool {
+    outputs as f32 * (cols as f32 * 3.0 + 2.0) <= width
+}
+
+/// Width for the filters in CSS pixels.
+const FILTERS_WIDTH: f32 = 360.0;
+
 /// How a weight of this shape is laid out in `width` px: rectangles, kernels shown and there, size.
 fn filters(
     param: usize,
     shape: &[usize],
     bitmap: Option<(usize, usize)>,
+    table: Option<&Table>,
     width: f32,
 ) -> (Vec<PaintRect>, usize, usize, (f64, f64)) {
     let source = Source::Param(param);
@@ -307,18 +317,24 @@ fn filters(
             (vec![rect(0, outputs, inputs, [0.0, 0.0, w, h])], 1, 1, (w.into(), h.into()))
         }
         [outputs, inputs, rows, cols] => {
-            let all = outputs * inputs;
-            // One row an output where they fit; a layer that reads one map fills the width with its kernels.
-            let per_row = if inputs == 1 { outputs.min(8) } else { inputs };
+            // As the paper prints its connection table: a column an output map, a row an input map. Where there are too many
+            // output maps for the width, a row an output map.
+            let across = in_columns(outputs, cols, width);
+            let per_row = if across { outputs } else { inputs };
             let side = ((width / per_row as f32 - 2.0) / cols as f32).clamp(1.0, 10.0);
             let side = if side > 2.0 { side.floor() } else { side };
-            let shown = all.min((KERNELS / per_row).max(1) * per_row);
             let (w, h) = (cols as f32 * side + 2.0, rows as f32 * side + 2.0);
-            let rects = (0..shown).map(|k| {
-                let (row, col) = (k / per_row, k % per_row);
-                rect(k * rows * cols, rows, cols, [col as f32 * w, row as f32 * h, w - 2.0, h - 2.0])
+            let all = outputs * inputs;
+            let shown = all.min((KERNELS / per_row).max(1) * per_row);
+            let rects = (0..shown).filter_map(|place| {
+                let (row, col) = (place / per_row, place % per_row);
+                let (output, input) = if across { (col, row) } else { (row, col) };
+                // Where nothing is connected there is no kernel.
+                let there = table.is_none_or(|t| t.connects(output, input));
+                let at = [col as f32 * w, row as f32 * h, w - 2.0, h - 2.0];
+                there.then(|| rect((output * inputs + input) * rows * cols, rows, cols, at))
             });
-            let size = (per_row as f32 * w, shown.div_ceil(per_row) as f32 * h);
+            let size = (per_row as f32 * w - 2.0, shown.div_ceil(per_row) as f32 * h - 2.0);
             (rects.collect(), shown, all, (size.0.into(), size.1.into()))
         }
         _ => (Vec::new(), 0, 0, (1.0, 1.0)),
@@ -336,28 +352,33 @@ struct FiltersProps {
 fn Filters(props: &FiltersProps) -> Html {
     let (page, words, network) = (use_page(), use_words(), use_network());
     let weight = network.as_ref().zip(props.layer).and_then(|(net, layer)| {
-        let mut of = net.graph.params_of(layer);
-        let param =
-            of.find(|&p| net.graph.params()[p].param.name == "weight" && net.graph.params()[p].param.shape.len() >= 2)?;
-        Some((param, net.graph.params()[param].param.shape.clone(), !net.graph.params()[param].param.trained()))
+        let mut of = net.graph.params_of(layer).map(|p| (p, &net.graph.params()[p].param));
+        of.find(|(_, param)| param.name == "weight" && param.shape.len() >= 2)
     });
     let there = weight.is_some();
-    let matrix = weight.as_ref().is_some_and(|(_, shape, _)| shape.len() == 2);
-    let (rects, shown, all, size) = weight.map_or((Vec::new(), 0, 0, (1.0, 1.0)), |(param, shape, fixed)| {
-        let picture = fixed.then(|| super::output::bitmap(shape.get(1).copied().unwrap_or(1)));
-        filters(param, &shape, picture, 360.0)
+    let (rects, shown, all, size) = weight.map_or((Vec::new(), 0, 0, (1.0, 1.0)), |(position, param)| {
+        let picture = (!param.trained()).then(|| super::output::bitmap(param.shape[1]));
+        filters(position, &param.shape, picture, param.table.as_ref(), FILTERS_WIDTH)
     });
+    let order = match weight.map(|(_, param)| &param.shape[..]) {
+        Some(&[outputs, _, _, cols]) if in_columns(outputs, cols, FILTERS_WIDTH) => words.get("filters-columns"),
+        Some([_, _, _, _]) => words.get("filters-kernels"),
+        Some(_) if weight.is_some_and(|(_, param)| !param.trained()) => words.get("filters-targets"),
+        _ => words.get("filters-matrix"),
+    };
+    let sparse = weight.is_some_and(|(_, param)| param.table.is_some());
     html! {
         <>
-            <h4>{words.get("filters-title")}</h4>
+            <h4 hidden={props.layer.is_none()}>{words.get("filters-title")}</h4>
             <div class="scroll filters" hidden={!there} tabindex="0" role="region" aria-label={words.fill("filters-label", &[("layer", &props.name)])}>
                 <Painted id={FILTERS} {rects} {size} scale={page.view.scale} label={words.fill("filters-label", &[("layer", &props.name)])} testid="filters" />
             </div>
             if there {
-                <p class="note">{words.get(if matrix { "filters-matrix" } else { "filters-kernels" })}
+                <p class="note">{order}
+                    if sparse { {" "}{words.get("filters-sparse")} }
                     if shown < all { {" "}{words.fill("filters-some", &[("shown", &number(shown as u64)), ("all", &number(all as u64))])} }
                 </p>
-            } else {
+            } else if props.layer.is_some() {
                 <p class="note">{words.get("filters-none")}</p>
             }
         </>

@@ -81,6 +81,14 @@ fn neighbour(stage: &scenes::Stage, (node, unit): Cursor, (dx, dy): (f32, f32)) 
     }
 }
 
+/// Height that the cards and edges of a stage need, with a little air.
+fn tight(stage: &scenes::Stage) -> f32 {
+    let frames = stage.cards.iter().map(|c| (c.rect.y, c.rect.bottom()));
+    let corners = stage.edges.iter().flat_map(|e| e.points.iter().map(|p| (p[1], p[1])));
+    let (top, bottom) = frames.chain(corners).fold((f32::MAX, 0f32), |(a, b), (c, d)| (a.min(c), b.max(d)));
+    (bottom - top + 32.0).ceil()
+}
+
 /// The diagram with its breadcrumbs.
 #[component]
 pub fn Stage() -> Html {
@@ -90,11 +98,18 @@ pub fn Stage() -> Html {
     let cursor = use_state(|| None::<Cursor>);
     let height = window().inner_height().ok().and_then(|h| h.as_f64()).unwrap_or(900.0);
     // Room for the panels below; on a phone the diagram keeps a readable size and scrolls sideways.
-    let size = ((width - 8.0).max(880.0) as f32, (height * 0.52).clamp(380.0, 720.0) as f32);
+    let least = if width < 700.0 { 1080.0 } else { 880.0 };
+    let size = ((width - 8.0).max(least) as f32, (height * 0.52).clamp(380.0, 720.0) as f32);
     let stage = use_memo((network.clone(), size.0 as u32, size.1 as u32, words), |(network, w, h, words)| {
         network.as_ref().map(|net| {
             let said = scene_words(*words);
-            let stage = scenes::stage(net, *w as f32, *h as f32, &said);
+            let (width, height) = (*w as f32, *h as f32);
+            let stage = scenes::stage(net, width, height, &said);
+            // Cards that do not need the height leave it to the panels.
+            let stage = match tight(&stage) {
+                needed if needed < height => scenes::stage(net, width, needed, &said),
+                _ => stage,
+            };
             let drawing = scenes::to_svg(&stage, &said.network);
             Same::new((stage, AttrValue::from(drawing.svg)))
         })
@@ -166,6 +181,7 @@ pub fn Stage() -> Html {
     // Keys: arrows walk cards, and units once inside a card.
     let key = {
         let (cursor, scene, select, frame) = (cursor.clone(), scene.clone(), select.clone(), frame.clone());
+        let unit_chosen = selected_unit.is_some();
         Callback::from(move |(index, event): (usize, KeyboardEvent)| {
             let stage = &scene.0;
             let card = &stage.cards[index];
@@ -199,7 +215,7 @@ pub fn Stage() -> Html {
                     cursor.set(Some((card.node, middle)));
                 }
                 ("Escape", Some(_), _) => cursor.set(None),
-                ("Escape", None, _) => select.emit((None, None)),
+                ("Escape", None, _) => select.emit((unit_chosen.then_some(index), None)),
                 _ => return,
             }
             event.prevent_default();
