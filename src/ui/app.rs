@@ -60,7 +60,9 @@ pub fn App(props: &AppProps) -> Html {
         use_effect_with((), move |()| {
             let ear = client.clone();
             let listening = client.listen(move |heard| {
-                if Model::wants(&heard.event) && !ear.is_quiet(&heard.event) {
+                if let Some(request) = ear.quiet_failure(&heard.event) {
+                    page.dispatch(Action::Missed(request));
+                } else if Model::wants(&heard.event) {
                     page.dispatch(Action::Heard(Box::new(heard.event.clone())));
                 }
             });

@@ -150,8 +150,13 @@ impl Client {
         self.0.quiet.borrow_mut().insert(request);
     }
 
-    /// Whether an event is the failure of such a request.
-    pub fn is_quiet(&self, event: &Event) -> bool {
-        matches!(event, Event::Failed { request: Some(request), .. } if self.0.quiet.borrow().contains(request))
+    /// The request, where an event is the failure of such a one.
+    pub fn quiet_failure(&self, event: &Event) -> Option<Generation> {
+        match event {
+            Event::Failed { request: Some(request), .. } => {
+                Some(*request).filter(|r| self.0.quiet.borrow().contains(r))
+            }
+            _ => None,
+        }
     }
 }

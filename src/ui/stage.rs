@@ -81,12 +81,22 @@ fn neighbour(stage: &scenes::Stage, (node, unit): Cursor, (dx, dy): (f32, f32)) 
     }
 }
 
-/// Height that the cards and edges of a stage need, with a little air.
-fn tight(stage: &scenes::Stage) -> f32 {
-    let frames = stage.cards.iter().map(|c| (c.rect.y, c.rect.bottom()));
-    let corners = stage.edges.iter().flat_map(|e| e.points.iter().map(|p| (p[1], p[1])));
-    let (top, bottom) = frames.chain(corners).fold((f32::MAX, 0f32), |(a, b), (c, d)| (a.min(c), b.max(d)));
-    (bottom - top + 32.0).ceil()
+/// The diagram for this room. A network whose cards do not fit side by side scrolls sideways, if it needs no more than a laptop's width;
+/// a longer one runs in bands. Cards that do not need the height leave it to the panels.
+fn laid_out(net: &Architecture, width: f32, height: f32, words: &scene::Words) -> scenes::Stage {
+    let wider = [900.0, 1000.0, 1100.0, 1200.0, 1400.0].into_iter().filter(|w| *w > width);
+    for width in [width].into_iter().chain(wider) {
+        let stage = scenes::stage(net, width, height, words);
+        let one_band = stage.edges.iter().all(|e| stage.cards[e.from].rect.x < stage.cards[e.to].rect.x);
+        if one_band {
+            let frames = stage.cards.iter().map(|c| (c.rect.y, c.rect.bottom()));
+            let corners = stage.edges.iter().flat_map(|e| e.points.iter().map(|p| (p[1], p[1])));
+            let (top, bottom) = frames.chain(corners).fold((f32::MAX, 0f32), |(a, b), (c, d)| (a.min(c), b.max(d)));
+            let needed = (bottom - top + 32.0).ceil();
+            return if needed < height { scenes::stage(net, width, needed, words) } else { stage };
+        }
+    }
+    scenes::stage(net, width, height, words)
 }
 
 /// The diagram with its breadcrumbs.
@@ -97,19 +107,14 @@ pub fn Stage() -> Html {
     let (width, _) = use_size(&frame);
     let cursor = use_state(|| None::<Cursor>);
     let height = window().inner_height().ok().and_then(|h| h.as_f64()).unwrap_or(900.0);
-    // Room for the panels below; on a phone the diagram keeps a readable size and scrolls sideways.
-    let least = if width < 700.0 { 1080.0 } else { 880.0 };
-    let size = ((width - 8.0).max(least) as f32, (height * 0.52).clamp(380.0, 720.0) as f32);
-    let stage = use_memo((network.clone(), size.0 as u32, size.1 as u32, words), |(network, w, h, words)| {
+    // Before it is measured: the window less the side column, so that the first layout is nearly always the last.
+    let window_width = window().inner_width().ok().and_then(|w| w.as_f64()).unwrap_or(1280.0);
+    let width = if width > 0.0 { width } else { (window_width - 292.0).max(360.0) };
+    let size = ((width - 8.0).max(320.0) as u32, (height * 0.52).clamp(380.0, 720.0) as u32); // room for the panels below
+    let stage = use_memo((network.clone(), size, words), |(network, (width, height), words)| {
         network.as_ref().map(|net| {
             let said = scene_words(*words);
-            let (width, height) = (*w as f32, *h as f32);
-            let stage = scenes::stage(net, width, height, &said);
-            // Cards that do not need the height leave it to the panels.
-            let stage = match tight(&stage) {
-                needed if needed < height => scenes::stage(net, width, needed, &said),
-                _ => stage,
-            };
+            let stage = laid_out(net, *width as f32, *height as f32, &said);
             let drawing = scenes::to_svg(&stage, &said.network);
             Same::new((stage, AttrValue::from(drawing.svg)))
         })

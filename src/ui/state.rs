@@ -208,6 +208,8 @@ pub struct Model {
     pub start: Start,
     /// Whether the next *Play* begins a new run.
     pub fresh: bool,
+    /// Weights in use before the opening that was asked for: they stay where it fails.
+    before: Option<Origin>,
     next_notice: u32,
 }
 
@@ -228,6 +230,8 @@ pub enum Action {
     Heard(Box<Event>),
     /// `Open` was sent with this number.
     Opening(Generation),
+    /// That opening failed, and whoever asked for it knows.
+    Missed(Generation),
     /// Settings of training changed.
     Configure(TrainConfig),
     /// Other weights to start with.
@@ -259,6 +263,7 @@ impl Model {
             config,
             start: Start::default(),
             fresh: true,
+            before: None,
             next_notice: 0,
         }
     }
@@ -297,7 +302,7 @@ impl Model {
                 if view.variant != next.view.variant {
                     let seed = view.seed();
                     next.config = default_config(&view.variant, seed);
-                    next.origin = None;
+                    (next.origin, next.before) = (None, None);
                     next.tested = None;
                     next.testing = None;
                     next.running = false;
@@ -317,8 +322,9 @@ impl Model {
             }
             Action::Opening(generation) => {
                 next.generation = generation;
-                next.origin = None;
+                next.before = next.origin.take().or(next.before);
             }
+            Action::Missed(generation) => next.stay(generation),
             Action::Configure(config) => {
                 next.view.seed = (config.seed != 1 || next.view.seed.is_some()).then_some(config.seed);
                 next.config = config;
@@ -336,6 +342,13 @@ impl Model {
             Action::Heard(event) => next.hear(*event),
         }
         next
+    }
+
+    /// The weights before an opening that failed are still in use.
+    fn stay(&mut self, generation: Generation) {
+        if generation == self.generation && self.origin.is_none() {
+            self.origin = self.before.take();
+        }
     }
 
     fn complain(&mut self, fault: Fault) {
@@ -379,7 +392,10 @@ impl Model {
                 self.tested = Some(Tested { errors, total, confusion, step });
             }
             Event::Saved { variant, step } => self.saved = Some((variant, step)),
-            Event::Failed { fault, .. } => {
+            Event::Failed { request, fault } => {
+                if let Some(generation) = request {
+                    self.stay(generation);
+                }
                 self.download = None;
                 self.testing = None;
                 self.complain(fault);
@@ -408,6 +424,22 @@ mod tests {
         let opened = |generation| Event::Opened { generation, variant: "lenet5".into(), origin: Origin::Random(3) };
         assert_eq!(heard(&model, opened(4)).origin, None);
         assert_eq!(heard(&model, opened(5)).origin, Some(Origin::Random(3)));
+    }
+
+    #[test]
+    fn an_opening_that_fails_leaves_the_weights_in_use() {
+        let opened = |generation| Event::Opened { generation, variant: "lenet5".into(), origin: Origin::Random(3) };
+        let failed = |generation| Event::Failed { request: Some(generation), fault: fault("weights-format") };
+        let model = heard(&Model::new(View::new()).after(Action::Opening(5)), opened(5)).after(Action::Opening(7));
+        assert_eq!(model.origin, None);
+        assert_eq!(heard(&model, failed(6)).origin, None, "another request's failure");
+        assert_eq!(heard(&model, failed(7)).origin, Some(Origin::Random(3)));
+        assert_eq!(model.after(Action::Missed(7)).origin, Some(Origin::Random(3)));
+        // Two in a row, and a network of which nothing was open.
+        let twice = model.after(Action::Opening(8));
+        assert_eq!(heard(&twice, failed(8)).origin, Some(Origin::Random(3)));
+        let other = model.after(Action::Go(View { variant: "lenet5-modern".into(), ..View::new() }));
+        assert_eq!(heard(&other.after(Action::Opening(9)), failed(9)).origin, None);
     }
 
     #[test]
