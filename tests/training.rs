@@ -193,6 +193,20 @@ fn a_run_away_is_noticed() {
     assert_eq!(halt(f32::NAN), Some(Halt::NotANumber));
 }
 
+/// The squashing function bounds the 1998 network's distances: its loss never runs off, it stays where guessing would do better.
+#[test]
+fn a_loss_that_stays_above_guessing_is_noticed() {
+    let data = digits();
+    let net = network("lenet5");
+    let mut executor = Executor::cpu(net.initial(1));
+    let mut trainer = Trainer::new(&net, &mut executor, EXAMPLES, TrainConfig { lr: 9.0, ..config(&net) }).unwrap();
+    let halt = (0..40).find_map(|_| {
+        (0..10).for_each(|_| trainer.step(&mut executor, &data).unwrap());
+        pollster::block_on(trainer.collect(&mut executor)).unwrap().2
+    });
+    assert_eq!(halt, Some(Halt::Diverged));
+}
+
 #[test]
 fn settings_change_but_not_the_runs_batch_and_seed() {
     let net = network("lenet5");

@@ -41,8 +41,8 @@ pub struct RunState {
     pub step: u64,
     /// Where the stream of pictures stands.
     pub position: Position,
-    /// The loss against which divergence is judged.
-    pub first_loss: Option<f32>,
+    /// The loss, smoothed over about fifty steps: by it divergence is judged.
+    pub smoothed: Option<f32>,
 }
 
 /// A run of training.
@@ -58,11 +58,22 @@ pub struct Trainer {
     heads: usize,
     step: u64,
     collected: u64,
-    first_loss: Option<f32>,
+    smoothed: Option<f32>,
+    chance: f32,
 }
 
-/// A loss so many times the first one's will not come back.
-const DIVERGED: f32 = 20.0;
+/// A smoothed loss so many times that of guessing will not come back.
+const DIVERGED: f32 = 2.0;
+/// Weight of the newest loss in the smoothed one.
+const SMOOTHING: f32 = 0.02;
+
+/// The loss of a network that knows nothing: of even odds, or of features of zero before centres of ±1.
+fn chance(net: &Architecture) -> f32 {
+    match net.loss {
+        Loss::CrossEntropy => (net.graph.nodes()[net.output].shape.len() as f32).ln(),
+        Loss::Map { .. } => net.graph.input_shapes(net.output).iter().map(|s| s.len() as f32).sum(),
+    }
+}
 
 /// How a network's pictures are prepared, with these distortions.
 pub fn preparation(net: &Architecture, config: Option<&TrainConfig>) -> Preparation {
@@ -98,7 +109,8 @@ impl Trainer {
             config,
             step: 0,
             collected: 0,
-            first_loss: None,
+            smoothed: None,
+            chance: chance(net),
         })
     }
 
@@ -114,7 +126,7 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let batches = Batches::resume(state.position, dataset)?;
         let fresh = Self::new(net, executor, 0, state.config)?;
-        Ok(Self { batches, step: state.step, collected: state.step, first_loss: state.first_loss, ..fresh })
+        Ok(Self { batches, step: state.step, collected: state.step, smoothed: state.smoothed, ..fresh })
     }
 
     /// What [`Trainer::resume`] needs.
@@ -123,7 +135,7 @@ impl Trainer {
             config: self.config.clone(),
             step: self.step,
             position: self.batches.position(),
-            first_loss: self.first_loss,
+            smoothed: self.smoothed,
         }
     }
 
@@ -192,10 +204,11 @@ impl Trainer {
         for stats in &all {
             self.collected += 1;
             let loss = stats[0];
-            let first = *self.first_loss.get_or_insert(loss);
+            let smoothed = self.smoothed.map_or(loss.min(self.chance), |before| before + SMOOTHING * (loss - before));
+            self.smoothed = Some(smoothed);
             if !loss.is_finite() {
                 halt = Some(Halt::NotANumber);
-            } else if loss > DIVERGED * first.max(1.0) {
+            } else if smoothed > DIVERGED * self.chance {
                 halt = halt.or(Some(Halt::Diverged));
             }
             records.push(StepRecord { step: self.collected, loss, accuracy: stats[1] / self.config.batch as f32 });

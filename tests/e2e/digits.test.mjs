@@ -190,6 +190,16 @@ scenario('tests the shipped weights on all 10,000 test digits', { query: '?backe
   await shot('tested');
 });
 
+scenario('a learning rate far too large: training stops and says why', { query: '?backend=cpu&lang=en', timeout: 120_000 }, async ({ page, shot }) => {
+  await open(page, 'cpu');
+  await at(page, 'panel-training').click();
+  await at(page, 'train-lr').fill('9');
+  await at(page, 'train-lr').press('Enter');
+  await at(page, 'train-play').click();
+  await until(() => at(page, 'halt').innerText(), (text) => /diverge|number|larger|rate/i.test(text) && !/^Paused/.test(text), 'the reason', 60_000);
+  await shot('diverged');
+});
+
 scenario('training survives a reload', { query: '?backend=cpu&lang=en', timeout: 120_000 }, async ({ page }) => {
   await open(page, 'cpu');
   await at(page, 'panel-training').click();
