@@ -1,12 +1,14 @@
 //! The networks: one file a family under `arch/`, one registry line a variant. Knows graphs; knows no plan, device or page.
 
-use crate::data::distort::Distortion;
 use crate::data::input::Normalisation;
 use crate::graph::{Graph, GraphError, NodeId, cost};
 use crate::ops::Loss;
 use crate::rng::Rng;
 
 mod lenet5;
+mod recipe;
+
+pub use recipe::{Recipe, Schedule};
 
 /// A network ready to be planned: its graph, what its output means, how it starts.
 #[derive(Clone, Debug)]
@@ -23,7 +25,7 @@ pub struct Architecture {
     pub loss: Loss,
     /// How weights start.
     pub init: Init,
-    /// How ink becomes an input.
+    /// How bytes of a picture become an input.
     pub normalisation: Normalisation,
     /// How the weights that come with the page were trained, and where the page's training starts from.
     pub recipe: Recipe,
@@ -38,41 +40,6 @@ pub enum Init {
     Lecun,
     /// He 2015: normal with variance 2/fan_in; biases zero.
     He,
-}
-
-/// How a network is trained on MNIST: mini-batch SGD with momentum. Chosen on held-out training images, never on test images.
-#[derive(Clone, Copy, PartialEq, Debug, serde::Serialize)]
-pub struct Recipe {
-    /// Passes over the training set.
-    pub epochs: usize,
-    /// Images a step.
-    pub batch: usize,
-    /// Learning rate of the first epoch.
-    pub lr: f32,
-    /// Factor on the learning rate after each epoch.
-    pub decay: f32,
-    /// SGD's momentum.
-    pub momentum: f32,
-    /// L2 penalty.
-    pub weight_decay: f32,
-    /// Random distortions, each picture anew in each epoch.
-    pub distortion: Distortion,
-    /// Of initial weights, shuffling and distortions.
-    pub seed: u64,
-}
-
-impl Recipe {
-    /// A recipe that suits most small networks: what a graph without a paper gets.
-    pub const DEFAULT: Self = Self {
-        epochs: 20,
-        batch: 64,
-        lr: 0.02,
-        decay: 0.9,
-        momentum: 0.9,
-        weight_decay: 1e-4,
-        distortion: Distortion { shift: 0.0, rotate: 0.0, scale: 0.0, shear: 0.0 },
-        seed: 1,
-    };
 }
 
 /// A line of the registry.

@@ -2,9 +2,10 @@
 //! knows graphs, executors, the page, clocks or I/O.
 //!
 //! Reading order: [`idx`] (the files of MNIST → [`Dataset`]; [`looks`] names what a wrong file is instead), [`digits`] (a drawing →
-//! a 28×28 digit as MNIST's own), [`input`] (a digit → what a network reads), [`distort`] (the same, randomly moved),
-//! [`batches`] (a shuffled, resumable stream of them).
+//! a 28×28 digit as MNIST's own), [`input`] (a picture → what a network reads), [`distort`] and [`augment`] (the same, randomly
+//! changed), [`batches`] (a shuffled, resumable stream of them).
 
+pub mod augment;
 pub mod batches;
 pub mod digits;
 pub mod distort;
@@ -12,15 +13,14 @@ pub mod idx;
 pub mod input;
 pub mod looks;
 
-/// Grey pictures with a class each.
+/// Pictures with a class each.
 ///
-/// `images` holds n × height × width bytes, row-major, 0 = paper … 255 = ink; `labels` n class numbers.
+/// `images` holds n × channels × height × width bytes, row-major, grey ones 0 = paper … 255 = ink; `labels` n class numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dataset {
     images: Vec<u8>,
     labels: Vec<u8>,
-    height: usize,
-    width: usize,
+    shape: [usize; 3],
 }
 
 /// Why a data set cannot be had from the given bytes. Every message is a sentence for the reader of the page.
@@ -53,13 +53,18 @@ impl Dataset {
         Self::from_arrays(images, labels)
     }
 
-    /// The data set of pictures already in memory: `images` n × height × width bytes, `labels` n class numbers.
+    /// The data set of grey pictures already in memory: `images` n × height × width bytes, `labels` n class numbers.
     pub fn new(images: Vec<u8>, labels: Vec<u8>, height: usize, width: usize) -> Result<Self, DatasetError> {
-        if images.len() != labels.len() * height * width {
-            let images = images.len() / (height * width).max(1);
-            return Err(DatasetError::Counts { images, labels: labels.len() });
+        Self::coloured(images, labels, [1, height, width])
+    }
+
+    /// The same of pictures with channels: `images` n × channels × height × width bytes, `shape` their last three extents.
+    pub fn coloured(images: Vec<u8>, labels: Vec<u8>, shape: [usize; 3]) -> Result<Self, DatasetError> {
+        let size = shape.iter().product::<usize>();
+        if images.len() != labels.len() * size {
+            return Err(DatasetError::Counts { images: images.len() / size.max(1), labels: labels.len() });
         }
-        Ok(Self { images, labels, height, width })
+        Ok(Self { images, labels, shape })
     }
 
     fn from_arrays(images: idx::Array<3>, labels: idx::Array<1>) -> Result<Self, DatasetError> {
@@ -82,13 +87,26 @@ impl Dataset {
 
     /// Rows and columns of each picture.
     pub fn size(&self) -> (usize, usize) {
-        (self.height, self.width)
+        (self.shape[1], self.shape[2])
     }
 
-    /// Picture `index`: height × width bytes, 0 = paper … 255 = ink. Empty if there is no such picture.
+    /// Channels, rows and columns of each picture.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Picture `index`: channels × height × width bytes. Empty if there is no such picture.
     pub fn image(&self, index: usize) -> &[u8] {
-        let area = self.height * self.width;
-        self.images.get(index * area..(index + 1) * area).unwrap_or_default()
+        let size = self.shape.iter().product::<usize>();
+        self.images.get(index * size..(index + 1) * size).unwrap_or_default()
+    }
+
+    /// The pictures of a range, which is cut at the end of the set.
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        let size = self.shape.iter().product::<usize>();
+        let (from, to) = (range.start.min(self.len()), range.end.min(self.len()).max(range.start.min(self.len())));
+        let (images, labels) = (self.images[from * size..to * size].to_vec(), self.labels[from..to].to_vec());
+        Self { images, labels, shape: self.shape }
     }
 
     /// The class numbers, one per picture.
@@ -124,10 +142,7 @@ impl Samples {
 
     /// The first `per_class` pictures of each class of `from`, class by class, in the order of the set.
     pub fn first_of_each(from: &Dataset, classes: u8, per_class: usize) -> Self {
-        let mut samples = Self {
-            dataset: Dataset { height: from.height, width: from.width, ..Dataset::default() },
-            ..Self::default()
-        };
+        let mut samples = Self { dataset: Dataset { shape: from.shape, ..Dataset::default() }, ..Self::default() };
         for class in 0..classes {
             let members = from.labels.iter().enumerate().filter(|&(_, &label)| label == class);
             for (index, _) in members.take(per_class) {
@@ -141,7 +156,7 @@ impl Samples {
 
     /// The bytes of `samples.idx` (before gzip).
     pub fn to_file(&self) -> Vec<u8> {
-        let Dataset { images, labels, height, width } = &self.dataset;
+        let Dataset { images, labels, shape: [_, height, width] } = &self.dataset;
         let count = labels.len();
         let indices = self.indices.iter().flat_map(|index| index.to_be_bytes()).collect();
         [

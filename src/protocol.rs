@@ -3,9 +3,9 @@
 //! On the wire each message is a JS array `[message, transferred…]`: the message by `serde-wasm-bindgen`, then its large arrays
 //! ([`Arrays`]) as `Float32Array`s, then what else travels by transfer (a canvas, a file's bytes). `protocol/wire.rs` does it.
 
-use crate::arch::Recipe;
+use crate::arch::{Recipe, Schedule};
 pub use crate::colormap::Palette;
-use crate::data::distort::Distortion;
+use crate::data::augment::Augmentation;
 use crate::graph::NodeId;
 use crate::ops::explain::Explanation;
 use crate::tensor::{Shape, Unit};
@@ -136,15 +136,15 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Learning rate at the start.
     pub lr: f32,
-    /// Factor on the learning rate after each epoch (1: constant).
-    pub decay: f32,
+    /// What becomes of the learning rate.
+    pub schedule: Schedule,
     /// SGD's momentum.
     pub momentum: f32,
     /// L2 penalty.
     pub weight_decay: f32,
-    /// Random distortions of the training digits.
-    pub distortion: Distortion,
-    /// Of shuffling and distortions.
+    /// Random changes of the training pictures.
+    pub augmentation: Augmentation,
+    /// Of shuffling and augmentation.
     pub seed: u64,
 }
 
@@ -153,10 +153,10 @@ impl From<Recipe> for TrainConfig {
         Self {
             batch: r.batch,
             lr: r.lr,
-            decay: r.decay,
+            schedule: r.schedule,
             momentum: r.momentum,
             weight_decay: r.weight_decay,
-            distortion: r.distortion,
+            augmentation: r.augmentation,
             seed: r.seed,
         }
     }

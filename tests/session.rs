@@ -169,7 +169,7 @@ fn drawings_are_prepared_and_computed() {
                 panic!("{events:?}")
             };
             assert_eq!((*generation, *shape, input.len()), (70 + u32::from(digit), Shape::new(1, 32, 32), 1024));
-            let background = variant(name).unwrap().build().unwrap().normalisation.background();
+            let background = variant(name).unwrap().build().unwrap().normalisation.levels(0).background;
             assert!((0..4).all(|y| input[y * 32..][..32].iter().all(|&v| v == background)), "the frame");
             let Event::Output { probabilities, .. } = &events[1] else { panic!("{events:?}") };
             assert_eq!(probabilities.len(), 10);

@@ -5,6 +5,7 @@ use allocation_counter::measure;
 use receptive::arch::{Architecture, variant};
 use receptive::cpu;
 use receptive::data::Dataset;
+use receptive::data::augment::Augmentation;
 use receptive::data::distort::Distortion;
 use receptive::engine::executor::Executor;
 use receptive::engine::training::{RunState, TrainError, Trainer, evaluate};
@@ -25,8 +26,8 @@ fn network(name: &str) -> Architecture {
 
 /// The network's own recipe, in batches that divide nothing.
 fn config(net: &Architecture) -> TrainConfig {
-    let distortion = Distortion { shift: 1.0, rotate: 5.0, scale: 0.1, shear: 0.1 };
-    TrainConfig { batch: 7, distortion, ..TrainConfig::from(net.recipe) }
+    let augmentation = Augmentation::Digits(Distortion { shift: 1.0, rotate: 5.0, scale: 0.1, shear: 0.1 });
+    TrainConfig { batch: 7, augmentation, ..TrainConfig::from(net.recipe) }
 }
 
 fn steps(trainer: &mut Trainer, executor: &mut Executor, data: &Dataset, count: usize) -> Vec<StepRecord> {
@@ -137,7 +138,7 @@ fn networks_learn() {
         let net = network(name);
         let mut executor = Executor::cpu(net.initial(1));
         let (before, _) = pollster::block_on(evaluate(&net, &mut executor, &first(&data, EXAMPLES))).unwrap();
-        let config = TrainConfig { batch: 20, distortion: Distortion::default(), ..config(&net) };
+        let config = TrainConfig { batch: 20, augmentation: Augmentation::None, ..config(&net) };
         let mut trainer = Trainer::new(&net, &mut executor, EXAMPLES, config).unwrap();
         let records = steps(&mut trainer, &mut executor, &data, 150);
         let mean = |part: &[StepRecord]| part.iter().map(|r| r.loss).sum::<f32>() / part.len() as f32;
@@ -220,9 +221,7 @@ fn settings_change_but_not_the_runs_batch_and_seed() {
 
 /// The first pictures of a data set, as one of their own.
 fn first(data: &Dataset, count: usize) -> Dataset {
-    let (height, width) = data.size();
-    let images = (0..count).flat_map(|i| data.image(i).iter().copied()).collect();
-    Dataset::new(images, data.labels()[..count].to_vec(), height, width).unwrap()
+    data.part(0..count)
 }
 
 /// 257 pictures: two whole batches and a rest.

@@ -1,7 +1,8 @@
 //! LeNet-5 (LeCun, Bottou, Bengio, Haffner: "Gradient-Based Learning Applied to Document Recognition", 1998, §II.B and
 //! Figure 2), exactly; and what textbooks draw under that name today.
 
-use super::{Architecture, Init, Recipe, Variant};
+use super::{Architecture, Init, Recipe, Schedule, Variant};
+use crate::data::augment::Augmentation;
 use crate::data::distort::Distortion;
 use crate::data::input::Normalisation;
 use crate::graph::{Graph, GraphError};
@@ -33,7 +34,7 @@ static C3_TABLE: [Cow<'static, [usize]>; 16] = [
 ];
 
 /// The paper distorts its digits too (§III.A); how far, it does not say.
-const DISTORTION: Distortion = Distortion { shift: 1.5, rotate: 9.0, scale: 0.1, shear: 0.12 };
+const DISTORTED: Augmentation = Augmentation::Digits(Distortion { shift: 1.5, rotate: 9.0, scale: 0.1, shear: 0.12 });
 
 /// C1–S2–C3–S4–C5–F6–Output. Squashing follows every layer but the output; the paper draws it as part of the layer.
 pub(super) fn original(variant: &'static Variant) -> Result<Architecture, GraphError> {
@@ -77,9 +78,9 @@ pub(super) fn original(variant: &'static Variant) -> Result<Architecture, GraphE
             epochs: 40,
             batch: 32,
             lr: 0.002,
-            decay: 0.9,
+            schedule: Schedule::decay(0.9),
             weight_decay: 0.0,
-            distortion: DISTORTION,
+            augmentation: DISTORTED,
             ..Recipe::DEFAULT
         },
         notes: &["lenet5-macs", "lenet5-table", "lenet5-glyphs"],
@@ -119,7 +120,14 @@ pub(super) fn modern(variant: &'static Variant) -> Result<Architecture, GraphErr
         loss: Loss::CrossEntropy,
         init: Init::He,
         normalisation: Normalisation::MeanStd,
-        recipe: Recipe { epochs: 30, batch: 64, lr: 0.02, decay: 0.88, distortion: DISTORTION, ..Recipe::DEFAULT },
+        recipe: Recipe {
+            epochs: 30,
+            batch: 64,
+            lr: 0.02,
+            schedule: Schedule::decay(0.88),
+            augmentation: DISTORTED,
+            ..Recipe::DEFAULT
+        },
         notes: &["lenet5-modern"],
     })
 }

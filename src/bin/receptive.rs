@@ -292,7 +292,7 @@ mod cli {
         recipe.epochs = epochs.unwrap_or(recipe.epochs);
         recipe.seed = seed.unwrap_or(recipe.seed);
         recipe.lr = lr.unwrap_or(recipe.lr);
-        recipe.decay = decay.unwrap_or(recipe.decay);
+        recipe.schedule = decay.map_or(recipe.schedule, |factor| recipe.schedule.with_factor(factor));
         recipe.batch = batch.unwrap_or(recipe.batch).max(1);
         recipe.momentum = momentum.unwrap_or(recipe.momentum);
         recipe.weight_decay = weight_decay.unwrap_or(recipe.weight_decay);
@@ -300,7 +300,7 @@ mod cli {
         let train = dataset(data, "train")?;
         // A small set of one's own keeps a twelfth aside, as 5,000 of 60,000.
         let examples = train.len() - HELD_OUT.min(train.len() / 12);
-        let held_out = held_out(&train, examples)?;
+        let held_out = train.part(examples..train.len());
         let mut executor = executor(net.initial(recipe.seed), engine)?;
         let mut trainer = Trainer::new(&net, &mut executor, examples, TrainConfig::from(recipe))?;
         let start = Instant::now();
@@ -349,12 +349,5 @@ mod cli {
         let precision = if *f16 { Precision::F16 } else { Precision::F32 };
         std::fs::write(out, weights::write(&file, precision)?).map_err(|e| format!("{}: {e}", out.display()))?;
         Ok(json!({"variant": variant, "recipe": recipe, "losses": losses, "test": result, "weights": out}))
-    }
-
-    /// The pictures after the first `examples`.
-    fn held_out(train: &Dataset, examples: usize) -> Result<Dataset> {
-        let (height, width) = train.size();
-        let images = (examples..train.len()).flat_map(|i| train.image(i).iter().copied()).collect();
-        Ok(Dataset::new(images, train.labels()[examples..].to_vec(), height, width)?)
     }
 }

@@ -2,7 +2,7 @@
 //! input. Knows data sets and random numbers, not networks. No allocation per batch.
 
 use super::Dataset;
-use super::distort::Distortion;
+use super::augment::Augmentation;
 use super::input::Normalisation;
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,13 @@ use std::ops::Range;
 /// How a picture becomes a network's input.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preparation {
-    /// From ink to floats.
+    /// From bytes to floats.
     pub normalisation: Normalisation,
-    /// Random distortion of training pictures; [`Dataset::write`] leaves it out.
+    /// Random changes of training pictures; [`Dataset::write`] leaves them out.
     #[serde(default)]
-    pub distortion: Distortion,
-    /// Rows and columns of the input, the picture in the middle.
-    pub size: (usize, usize),
+    pub augmentation: Augmentation,
+    /// Channels, rows and columns of the input, the picture in the middle. A grey picture goes to every channel.
+    pub shape: [usize; 3],
 }
 
 /// Why there is no batch.
@@ -33,8 +33,18 @@ pub enum BatchError {
         /// Pictures in the data set.
         len: usize,
     },
+    /// Pictures of colours for a network of other channels.
+    #[error("the pictures have {pictures} channels, but the network takes {network}")]
+    Channels {
+        /// Channels of the pictures.
+        pictures: usize,
+        /// Channels of the network's input.
+        network: usize,
+    },
     /// The arrays to write to do not fit together, or not the pictures.
-    #[error("{wanted} inputs of {height}×{width} do not fit into {labels} labels and {images} floats of images")]
+    #[error(
+        "{wanted} inputs of {channels}×{height}×{width} do not fit into {labels} labels and {images} floats of images"
+    )]
     Room {
         /// Pictures to be written.
         wanted: usize,
@@ -42,6 +52,8 @@ pub enum BatchError {
         images: usize,
         /// Floats in the array of labels: as many inputs must fit into the images, exactly.
         labels: usize,
+        /// Channels of an input.
+        channels: usize,
         /// Rows of an input.
         height: usize,
         /// Columns of an input.
@@ -61,7 +73,7 @@ pub struct Position {
 /// An endless stream over the first `examples` pictures of a data set, in a new random order each epoch.
 ///
 /// Every picture comes once in each epoch. The stream does not care for batches: one may begin in one epoch and end in the next,
-/// so nothing is dropped, and a batch may be larger than the data set. The order depends on seed and epoch only, a distortion on seed, epoch and picture:
+/// so nothing is dropped, and a batch may be larger than the data set. The order depends on seed and epoch only, a picture's change on seed, epoch and picture:
 /// the same seed gives the same inputs whatever the batch.
 ///
 /// Pictures after the first `examples` are never drawn: the held-out part, for choosing without looking at the test set.
@@ -110,7 +122,7 @@ impl Batches {
         u64::from(self.at.epoch) * u64::from(self.at.examples) + u64::from(self.at.drawn)
     }
 
-    /// Writes the next batch: as many pictures as `labels` has places. `images`: batch × H × W floats; `labels`: class numbers as floats.
+    /// Writes the next batch: as many pictures as `labels` has places. `images`: batch × C × H × W floats; `labels`: class numbers as floats.
     /// Returns the pictures' places in the data set. On an error the stream stays where it is.
     pub fn next(
         &mut self,
@@ -120,10 +132,10 @@ impl Batches {
         labels: &mut [f32],
     ) -> Result<&[u32], BatchError> {
         has(dataset, 0..self.at.examples as usize)?;
-        room(labels.len(), preparation, images, labels)?;
+        room(dataset, labels.len(), preparation, images, labels)?;
         self.batch.clear();
-        let area = preparation.size.0 * preparation.size.1;
-        for (image, label) in images.chunks_exact_mut(area).zip(labels) {
+        let size = preparation.shape.iter().product();
+        for (image, label) in images.chunks_exact_mut(size).zip(labels) {
             if self.at.drawn == self.at.examples {
                 self.at.epoch += 1;
                 self.at.drawn = 0;
@@ -136,7 +148,8 @@ impl Batches {
             self.batch.push(index);
 
             let mut rng = self.at.rng.substream(self.at.epoch.into()).substream(index.into());
-            dataset.write_distorted(index as usize, preparation, &mut rng, image);
+            let Preparation { normalisation, augmentation, shape } = *preparation;
+            augmentation.write(&mut rng, dataset.image(index as usize), dataset.shape(), normalisation, image, shape);
             *label = f32::from(dataset.labels[index as usize]);
         }
         Ok(&self.batch)
@@ -150,8 +163,8 @@ impl Batches {
 }
 
 impl Dataset {
-    /// Writes the pictures of `range`, in their order and without distortion: for testing. `labels` and `images` have room for them or more
-    /// (batch × H × W floats); what is beyond is left as it is.
+    /// Writes the pictures of `range`, in their order and as they are: for testing. `labels` and `images` have room for them or more
+    /// (batch × C × H × W floats); what is beyond is left as it is.
     pub fn write(
         &self,
         range: Range<usize>,
@@ -160,23 +173,13 @@ impl Dataset {
         labels: &mut [f32],
     ) -> Result<(), BatchError> {
         has(self, range.clone())?;
-        room(range.len(), preparation, images, labels)?;
-        let area = preparation.size.0 * preparation.size.1;
-        for (index, (image, label)) in range.zip(images.chunks_exact_mut(area).zip(labels)) {
-            preparation.normalisation.write(self.image(index), self.size(), image, preparation.size);
+        room(self, range.len(), preparation, images, labels)?;
+        let size = preparation.shape.iter().product();
+        for (index, (image, label)) in range.zip(images.chunks_exact_mut(size).zip(labels)) {
+            preparation.normalisation.write(self.image(index), self.shape(), image, preparation.shape);
             *label = f32::from(self.labels[index]);
         }
         Ok(())
-    }
-
-    fn write_distorted(&self, index: usize, preparation: &Preparation, rng: &mut Rng, out: &mut [f32]) {
-        let Preparation { normalisation, distortion, size } = *preparation;
-        let image = self.image(index);
-        if distortion.is_none() || image.is_empty() {
-            normalisation.write(image, self.size(), out, size);
-        } else {
-            distortion.draw(rng).write(image, self.size(), normalisation, out, size);
-        }
     }
 }
 
@@ -189,11 +192,22 @@ fn has(dataset: &Dataset, wanted: Range<usize>) -> Result<(), BatchError> {
     Ok(())
 }
 
-/// Whether `images` has room for as many inputs as `labels` has places, and these for `wanted` pictures.
-fn room(wanted: usize, preparation: &Preparation, images: &[f32], labels: &[f32]) -> Result<(), BatchError> {
-    let (height, width) = preparation.size;
-    if height * width == 0 || wanted > labels.len() || images.len() != labels.len() * height * width {
-        return Err(BatchError::Room { images: images.len(), labels: labels.len(), wanted, height, width });
+/// Whether the data set's pictures suit the inputs, `images` has room for as many as `labels` has places, and these for `wanted`.
+fn room(
+    dataset: &Dataset,
+    wanted: usize,
+    preparation: &Preparation,
+    images: &[f32],
+    labels: &[f32],
+) -> Result<(), BatchError> {
+    let [channels, height, width] = preparation.shape;
+    let [pictures, ..] = dataset.shape();
+    if pictures != 1 && pictures != channels {
+        return Err(BatchError::Channels { pictures, network: channels });
+    }
+    let size = channels * height * width;
+    if size == 0 || wanted > labels.len() || images.len() != labels.len() * size {
+        return Err(BatchError::Room { images: images.len(), labels: labels.len(), wanted, channels, height, width });
     }
     Ok(())
 }
@@ -201,6 +215,7 @@ fn room(wanted: usize, preparation: &Preparation, images: &[f32], labels: &[f32]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::distort::Distortion;
 
     /// `n` pictures of 3×2, each full of its own number; its class is the number mod 10.
     fn dataset(n: u8) -> Dataset {
@@ -208,13 +223,10 @@ mod tests {
         Dataset::new(images, (0..n).map(|i| i % 10).collect(), 3, 2).unwrap()
     }
 
-    const PLAIN: Preparation = Preparation {
-        normalisation: Normalisation::Lecun1998,
-        distortion: Distortion { shift: 0.0, rotate: 0.0, scale: 0.0, shear: 0.0 },
-        size: (5, 3),
-    };
-    const MOVED: Preparation =
-        Preparation { distortion: Distortion { shift: 1.0, rotate: 20.0, scale: 0.1, shear: 0.1 }, ..PLAIN };
+    const PLAIN: Preparation =
+        Preparation { normalisation: Normalisation::Lecun1998, augmentation: Augmentation::None, shape: [1, 5, 3] };
+    const DISTORTION: Distortion = Distortion { shift: 1.0, rotate: 20.0, scale: 0.1, shear: 0.1 };
+    const MOVED: Preparation = Preparation { augmentation: Augmentation::Digits(DISTORTION), ..PLAIN };
 
     /// The next `batch` pictures, with their images and labels.
     fn next(
@@ -251,7 +263,7 @@ mod tests {
         for ((&index, image), label) in indices.iter().zip(images.chunks(15)).zip(labels) {
             assert_eq!(label, (index % 10) as f32);
             let mut expected = [0.0; 15];
-            PLAIN.normalisation.write(&[index as u8; 6], (3, 2), &mut expected, (5, 3));
+            PLAIN.normalisation.write(&[index as u8; 6], [1, 3, 2], &mut expected, [1, 5, 3]);
             assert_eq!(image, expected);
         }
     }
@@ -299,7 +311,7 @@ mod tests {
         dataset.write(9..12, &MOVED, &mut images, &mut labels).unwrap();
         assert_eq!(labels, [9.0, 0.0, 1.0, 9.0, 9.0]); // classes of 9, 10, 11; then untouched
         let mut expected = [0.0; 15];
-        PLAIN.normalisation.write(&[11; 6], (3, 2), &mut expected, (5, 3));
+        PLAIN.normalisation.write(&[11; 6], [1, 3, 2], &mut expected, [1, 5, 3]);
         assert_eq!(images[30..45], expected);
         assert_eq!(images[45..], [9.0; 30]);
     }
@@ -315,10 +327,29 @@ mod tests {
         assert!(Batches::new(0, 0).next(&dataset, &PLAIN, &mut images, &mut labels).is_err());
         let mut short = vec![0.0; 29];
         let error = Batches::new(12, 0).next(&dataset, &PLAIN, &mut short, &mut labels).unwrap_err();
-        assert_eq!(error.to_string(), "2 inputs of 5×3 do not fit into 2 labels and 29 floats of images");
+        assert_eq!(error.to_string(), "2 inputs of 1×5×3 do not fit into 2 labels and 29 floats of images");
         assert!(dataset.write(10..13, &PLAIN, &mut images, &mut labels).is_err());
         assert!(dataset.write(0..3, &PLAIN, &mut images, &mut labels).is_err());
         assert_eq!(batches.position(), before);
         assert!(Batches::resume(before, &dataset).is_err());
+    }
+
+    #[test]
+    fn colours_need_their_channels_and_grey_goes_to_all() {
+        let colours = Dataset::coloured((0..36).collect(), vec![3, 4], [3, 3, 2]).unwrap();
+        let (mut images, mut labels) = (vec![9.0; 2 * 45], vec![9.0; 2]);
+        let error = colours.write(0..2, &PLAIN, &mut images[..30], &mut labels).unwrap_err();
+        assert_eq!(error.to_string(), "the pictures have 3 channels, but the network takes 1");
+        let rgb = Preparation { shape: [3, 5, 3], normalisation: Normalisation::Cifar10, ..PLAIN };
+        Batches::new(2, 1).next(&colours, &rgb, &mut images, &mut labels).unwrap();
+        let first = usize::from(labels[0] == 4.0); // whichever came first
+        for c in 0..3 {
+            let levels = Normalisation::Cifar10.levels(c);
+            assert_eq!(images[c * 15], levels.background);
+            assert_eq!(images[c * 15 + 3], levels.value((first * 18 + c * 6) as f32));
+        }
+        dataset(2).write(0..2, &rgb, &mut images, &mut labels).unwrap();
+        assert_eq!(images[45 + 3], Normalisation::Cifar10.levels(0).value(1.0));
+        assert_eq!(images[75 + 3], Normalisation::Cifar10.levels(2).value(1.0));
     }
 }

@@ -5,7 +5,7 @@
 //! squeezing (simultaneous horizontal compression and vertical elongation, or the reverse), and horizontal shearing”; with them LeNet-5's
 //! test error fell from 0.95 % to 0.8 %. Rotation is ours.
 
-use super::input::Normalisation;
+use super::input::Levels;
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -63,16 +63,9 @@ impl Affine {
     }
 
     /// Writes a picture (`image`, h × w bytes; h·w > 0), so mapped, into the middle of `out` (H × W floats), bilinearly; what comes from outside
-    /// of the picture is background. `from` and `to` are (rows, columns), placed as [`Normalisation::write`] places them:
+    /// of the picture is background. `from` and `to` are (rows, columns), placed as [`super::input::Normalisation::write`] places them:
     /// without distortion the two write the same.
-    pub fn write(
-        &self,
-        image: &[u8],
-        from: (usize, usize),
-        normalisation: Normalisation,
-        out: &mut [f32],
-        to: (usize, usize),
-    ) {
+    pub fn write(&self, image: &[u8], from: (usize, usize), levels: Levels, out: &mut [f32], to: (usize, usize)) {
         let (height, width) = from;
         let place =
             |from: usize, to: usize| (to.saturating_sub(from) / 2) as f32 - (from.saturating_sub(to) / 2) as f32;
@@ -80,7 +73,7 @@ impl Affine {
         // The picture's middle in the result, where the map sends it.
         let origin = (place(height, to.0) + middle.0 + self.shift.0, place(width, to.1) + middle.1 + self.shift.1);
         let [[row_by_y, row_by_x], [column_by_y, column_by_x]] = self.inverse;
-        let (background, per_step) = (normalisation.background(), normalisation.per_step());
+        let Levels { background, per_step } = levels;
 
         for (y, out) in out.chunks_exact_mut(to.1.max(1)).take(to.0).enumerate() {
             let dy = y as f32 - origin.0;
@@ -126,8 +119,9 @@ fn sample(image: &[u8], (height, width): (usize, usize), row: f32, column: f32) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::input::Normalisation;
 
-    const N: Normalisation = Normalisation::MeanStd;
+    const N: Levels = Normalisation::MeanStd.levels(0);
 
     /// A picture of 5 × 8 whose bytes are all different.
     fn picture() -> Vec<u8> {
@@ -138,7 +132,7 @@ mod tests {
     fn ink(affine: Affine) -> Vec<f32> {
         let mut out = vec![7.0; 9 * 13];
         affine.write(&picture(), (5, 8), N, &mut out, (9, 13));
-        out.iter().map(|v| (v - N.background()) / N.per_step()).collect()
+        out.iter().map(|v| (v - N.background) / N.per_step).collect()
     }
 
     #[track_caller]
@@ -158,7 +152,7 @@ mod tests {
     #[test]
     fn no_distortion_is_the_plain_picture_bit_for_bit() {
         let mut plain = vec![0.0; 9 * 13];
-        N.write(&picture(), (5, 8), &mut plain, (9, 13));
+        Normalisation::MeanStd.write(&picture(), [1, 5, 8], &mut plain, [1, 9, 13]);
         let mut out = vec![7.0; 9 * 13];
         Distortion::default().draw(&mut Rng::new(1)).write(&picture(), (5, 8), N, &mut out, (9, 13));
         assert_eq!(out, plain);

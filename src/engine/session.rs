@@ -593,9 +593,7 @@ impl Session {
 /// A grey picture in the middle of the network's input; every channel is given the same.
 fn input(net: &Architecture, shape: Shape, image: &[u8], size: (usize, usize)) -> Vec<f32> {
     let mut out = vec![0.0; shape.len()];
-    for channel in out.chunks_exact_mut(shape.map()) {
-        net.normalisation.write(image, size, channel, (shape.h, shape.w));
-    }
+    net.normalisation.write(image, [1, size.0, size.1], &mut out, shape.into());
     out
 }
 

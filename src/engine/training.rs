@@ -75,13 +75,13 @@ fn chance(net: &Architecture) -> f32 {
     }
 }
 
-/// How a network's pictures are prepared, with these distortions.
+/// How a network's pictures are prepared; without settings as for testing.
 pub fn preparation(net: &Architecture, config: Option<&TrainConfig>) -> Preparation {
     let input = net.graph.nodes()[net.graph.source()].shape;
     Preparation {
         normalisation: net.normalisation,
-        distortion: config.map(|c| c.distortion).unwrap_or_default(),
-        size: (input.h, input.w),
+        augmentation: config.map(|c| c.augmentation).unwrap_or_default(),
+        shape: [input.c, input.h, input.w],
     }
 }
 
@@ -148,7 +148,7 @@ impl Trainer {
     pub fn configure(&mut self, config: &TrainConfig) {
         let (batch, seed) = (self.config.batch, self.config.seed);
         self.config = TrainConfig { batch, seed, ..config.clone() };
-        self.preparation.distortion = config.distortion;
+        self.preparation.augmentation = config.augmentation;
     }
 
     /// Settings in use.
@@ -168,7 +168,7 @@ impl Trainer {
 
     /// Learning rate of the next step.
     pub fn lr(&self) -> f32 {
-        self.config.lr * self.config.decay.powi(self.batches.epoch() as i32)
+        self.config.schedule.lr(self.config.lr, self.batches.epoch())
     }
 
     /// One optimizer step; its record waits for [`Trainer::collect`]. Allocates nothing on the CPU but the record.

@@ -8,6 +8,7 @@ use super::hooks::{
 use super::i18n::{self, number};
 use super::record::Record;
 use super::state::{Action, Start, Tested};
+use crate::data::augment::Augmentation;
 use crate::data::distort::Distortion;
 use crate::protocol::{Command, Event, ParamStats, TrainConfig, Weights};
 use wasm_bindgen::prelude::*;
@@ -70,8 +71,8 @@ const SETTINGS: [Setting; 6] = [
         key: "train-decay",
         step: "any",
         range: (0.01, 1.0),
-        get: |c| c.decay.into(),
-        set: |c, v| c.decay = v as f32,
+        get: |c| c.schedule.factor().into(),
+        set: |c, v| c.schedule = c.schedule.with_factor(v as f32),
     },
     Setting {
         key: "train-momentum",
@@ -101,29 +102,29 @@ const DISTORTIONS: [Setting; 4] = [
         key: "distort-shift",
         step: "any",
         range: (0.0, 8.0),
-        get: |c| c.distortion.shift.into(),
-        set: |c, v| c.distortion.shift = v as f32,
+        get: |c| c.augmentation.distortion().shift.into(),
+        set: |c, v| c.augmentation.distort(|d| d.shift = v as f32),
     },
     Setting {
         key: "distort-rotate",
         step: "any",
         range: (0.0, 45.0),
-        get: |c| c.distortion.rotate.into(),
-        set: |c, v| c.distortion.rotate = v as f32,
+        get: |c| c.augmentation.distortion().rotate.into(),
+        set: |c, v| c.augmentation.distort(|d| d.rotate = v as f32),
     },
     Setting {
         key: "distort-scale",
         step: "any",
         range: (0.0, 0.9),
-        get: |c| c.distortion.scale.into(),
-        set: |c, v| c.distortion.scale = v as f32,
+        get: |c| c.augmentation.distortion().scale.into(),
+        set: |c, v| c.augmentation.distort(|d| d.scale = v as f32),
     },
     Setting {
         key: "distort-shear",
         step: "any",
         range: (0.0, 1.0),
-        get: |c| c.distortion.shear.into(),
-        set: |c, v| c.distortion.shear = v as f32,
+        get: |c| c.augmentation.distortion().shear.into(),
+        set: |c, v| c.augmentation.distort(|d| d.shear = v as f32),
     },
 ];
 
@@ -175,8 +176,8 @@ fn Run() -> Html {
         let page = page.clone();
         Callback::from(move |event: web_sys::Event| {
             let on = event.target_dyn_into::<web_sys::HtmlInputElement>().is_some_and(|i| i.checked());
-            let distortion = if on { DISTORTED } else { Distortion::default() };
-            page.dispatch(Action::Configure(TrainConfig { distortion, ..page.config.clone() }));
+            let augmentation = if on { Augmentation::Digits(DISTORTED) } else { Augmentation::None };
+            page.dispatch(Action::Configure(TrainConfig { augmentation, ..page.config.clone() }));
         })
     };
     let on = {
@@ -240,9 +241,9 @@ fn Run() -> Html {
                 { for SETTINGS.iter().map(field) }
             </div>
             <label class="check">
-                <input type="checkbox" checked={!page.config.distortion.is_none()} onchange={distort} data-testid="train-distort" />
+                <input type="checkbox" checked={!page.config.augmentation.distortion().is_none()} onchange={distort} data-testid="train-distort" />
                 {words.get("train-distort")}</label>
-            if !page.config.distortion.is_none() {
+            if !page.config.augmentation.distortion().is_none() {
                 <div class="fields">{ for DISTORTIONS.iter().map(field) }</div>
             }
         </section>
