@@ -34,13 +34,13 @@ fs.writeFileSync(at('engine_loader.js'), `self.early = []; self.onmessage = (eve
 replace('index.html', './engine_loader.js', `./engine-${hash}_loader.js`);
 for (const tail of ['.js', '_bg.wasm', '_loader.js']) fs.renameSync(at(`engine${tail}`), at(`engine-${hash}${tail}`));
 
-// MNIST is 11 MB: kept for offline use only once somebody has trained with it.
+// Kept for offline use only once somebody has used it: MNIST (11 MB), photographs, names of classes.
 const onUse = [];
 const files = [];
 for (const entry of fs.readdirSync(staging, { recursive: true, withFileTypes: true })) {
   if (!entry.isFile()) continue;
   const name = path.relative(staging, path.join(entry.parentPath ?? entry.path, entry.name)).split(path.sep).join('/');
-  if (name.startsWith('data/')) onUse.push(name);
+  if (/^(data|images|labels)\//.test(name)) onUse.push(name);
   else files.push(name);
 }
 files.sort();

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`idx`] (the files of MNIST → [`Dataset`]; [`looks`] names what a wrong file is instead), [`digits`] (a drawing →
 //! a 28×28 digit as MNIST's own), [`input`] (a picture → what a network reads), [`distort`] and [`augment`] (the same, randomly
-//! changed), [`batches`] (a shuffled, resumable stream of them).
+//! changed), [`batches`] (a shuffled, resumable stream of them), [`photo`] (a photograph → a network's input), [`labels`] (names of classes).
 
 pub mod augment;
 pub mod batches;
@@ -11,7 +11,9 @@ pub mod digits;
 pub mod distort;
 pub mod idx;
 pub mod input;
+pub mod labels;
 pub mod looks;
+pub mod photo;
 
 /// Pictures with a class each.
 ///

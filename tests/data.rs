@@ -4,8 +4,12 @@
 use flate2::{Compression, GzBuilder};
 use receptive::data::digits;
 use receptive::data::idx::{self, Array, Dtype, IdxError};
+use receptive::data::input::Normalisation;
+use receptive::data::labels;
 use receptive::data::looks::Looks;
+use receptive::data::photo::{self, Photo};
 use receptive::data::{Dataset, DatasetError, Samples};
+use receptive::rng;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
@@ -232,4 +236,66 @@ fn recorded_drawings_look_like_mnists_digits() {
             assert_eq!(class, *digit, "factor {factor}, moved ({right}, {down}), pen {pen}");
         }
     }
+}
+
+/// A case of `tests/golden/photo.json`: what torchvision makes of a generated picture.
+#[derive(serde::Deserialize)]
+struct PhotoGolden {
+    width: usize,
+    height: usize,
+    resize: usize,
+    crop: usize,
+    md5: String,
+    samples: Vec<(usize, f32)>,
+}
+
+/// Bit for bit as Pillow resizes; the normalised values to the last digits of a float.
+#[test]
+fn photographs_are_prepared_as_torchvision_does() {
+    let cases: Vec<PhotoGolden> = serde_json::from_str(include_str!("golden/photo.json")).unwrap();
+    assert_eq!(cases.len(), 10);
+    for PhotoGolden { width, height, resize, crop, md5, samples } in cases {
+        let what = format!("{width}×{height} → {resize} → {crop}");
+        let values = rng::fill("golden", &format!("photo/{width}x{height}"), width * height * 3, 0.0, 256.0);
+        let rgba: Vec<u8> =
+            values.as_chunks::<3>().0.iter().flat_map(|p| [p[0] as u8, p[1] as u8, p[2] as u8, 255]).collect();
+        let photo = Photo::new(&rgba, width, height).unwrap();
+        assert_eq!(photo::resized(crop), resize, "{what}");
+        let pixels = photo.window(resize, (crop, crop)).concat();
+        assert_eq!(format!("{:x}", md5::compute(&pixels)), md5, "{what}");
+        let input = photo.prepare(Normalisation::Imagenet, [3, crop, crop]);
+        for (i, expected) in samples {
+            assert!((input[i] - expected).abs() < 1e-5, "{what}: element {i} is {}, not {expected}", input[i]);
+        }
+    }
+}
+
+/// Small files, WebP, beside their licence; the shorter side is what networks make of it anyway.
+#[test]
+fn shipped_photographs_are_small_and_free() {
+    let at = |name: &str| std::fs::read(format!("{}/www/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let licence = String::from_utf8(at("images/LICENSE")).unwrap();
+    for name in photo::SAMPLES {
+        let file = at(name);
+        assert!(file.len() <= 25_000, "{name}: {} bytes", file.len());
+        assert!(file.starts_with(b"RIFF") && file[8..12] == *b"WEBP", "{name}");
+        // The simple lossy form: 14 bits of width and height after the frame's start code.
+        let side = |at: usize| u16::from_le_bytes([file[at], file[at + 1]]) & 0x3FFF;
+        assert_eq!((&file[12..16], side(26).min(side(28))), (&b"VP8 "[..], 256), "{name}");
+        assert!(licence.contains(name.strip_prefix("images/").unwrap()), "{name} has no licence");
+    }
+}
+
+#[test]
+fn the_names_of_imagenet_are_a_thousand() {
+    let file = std::fs::read(format!("{}/www/{}", env!("CARGO_MANIFEST_DIR"), labels::IMAGENET)).unwrap();
+    let names = labels::parse(&file, 1000).unwrap();
+    for (class, name) in
+        [(0, "tench"), (207, "golden retriever"), (281, "tabby"), (967, "espresso"), (999, "toilet tissue")]
+    {
+        assert_eq!(names[class], name);
+    }
+    let different: std::collections::BTreeSet<&String> = names.iter().collect();
+    assert_eq!(different.len(), 1000);
+    assert_eq!(labels::parse(&file, 10).unwrap_err().to_string(), "has 1000 names where 10 were wanted");
 }
