@@ -61,8 +61,11 @@ pub enum Weights {
     Shipped,
     /// Random, from this seed.
     Seed(u64),
-    /// A safetensors file of the user's: its name; the bytes are transferred.
+    /// Safetensors files of the user's: the name of the first. The files go along as `File`s or `Blob`s (read in pieces), or as an
+    /// `ArrayBuffer` by transfer. Several: parts of one set of weights, with or without their index.
     File(String),
+    /// A safetensors file at this address, or the index of several.
+    Url(String),
 }
 
 /// What is shown to the network.
@@ -322,7 +325,7 @@ pub enum Origin {
     Random(u64),
     /// With the page; the recipe's test error in percent, if the file says it.
     Shipped(Option<f32>),
-    /// A user's file.
+    /// A user's file, or its address.
     File(String),
     /// Trained here for so many steps since the origin.
     Trained(u64),

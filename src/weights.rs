@@ -2,15 +2,28 @@
 //! wants comes as a list of names and shapes. A file is checked whole before anything is read from it.
 //!
 //! Format: <https://github.com/huggingface/safetensors>: 8 bytes with the header's length, the header in JSON, then the data.
+//!
+//! | file | what |
+//! |---|---|
+//! | `header.rs` | what a file says of itself |
+//! | `names.rs` | what other programs call the tensors |
+//! | `reader.rs` | tensors from bytes as they arrive, from one file or several |
+//! | `shards.rs` | the index of several files |
+//! | `write.rs` | a file of tensors |
 
 use crate::data::looks::Looks;
-use half::{bf16, f16};
-use safetensors::Dtype;
-use safetensors::tensor::{Metadata, TensorInfo};
-use serde::ser::SerializeMap;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
+
+mod header;
+mod names;
+mod reader;
+pub mod shards;
+mod write;
+
+pub use header::{Entry, Header};
+pub use reader::{Found, Reader, Wanted};
+pub use write::write;
 
 /// What makes a safetensors file of a PyTorch `state_dict`, in one line for a terminal.
 pub const CONVERT: &str = "python3 -c \"import torch, safetensors.torch as s; w = torch.load('model.pth', map_location='cpu', weights_only=True); \
@@ -55,9 +68,9 @@ pub enum WeightsError {
     #[error("The file is cut short: it has {got} of {}{expected} bytes.", if *.at_least { "at least " } else { "" })]
     Truncated {
         /// Bytes present.
-        got: usize,
+        got: u64,
         /// Bytes that its own header asks for.
-        expected: usize,
+        expected: u64,
         /// Whether not even the header is whole, so that more may be missing.
         at_least: bool,
     },
@@ -65,13 +78,19 @@ pub enum WeightsError {
     #[error("The file has {got} bytes, {} more than its header speaks of.", got - expected)]
     Trailing {
         /// Bytes present.
-        got: usize,
+        got: u64,
         /// Bytes that its own header asks for.
-        expected: usize,
+        expected: u64,
     },
     /// The header contradicts itself; what the parser says.
     #[error("The header of the file is damaged: {0}.")]
     Header(String),
+    /// `model.safetensors.index.json`, or what passes for it, is of no use; why.
+    #[error("This is no index of weights in several files: {0}.")]
+    Index(String),
+    /// An index without its files.
+    #[error("This is the index of weights that lie in several files. Choose these together with it: {}.", .0.join(", "))]
+    Shards(Vec<String>),
     /// Not the weights of this network.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
@@ -86,6 +105,12 @@ pub enum WeightsError {
     /// Infinities or NaN, which would spread to every output.
     #[error("{}", .0.iter().map(NonFinite::to_string).collect::<Vec<_>>().join(" "))]
     NonFinite(Vec<NonFinite>),
+    /// No room.
+    #[error("There is not enough memory: a tensor of {} MB does not fit.", bytes.div_ceil(1 << 20))]
+    Memory {
+        /// Bytes of the tensor that did not fit.
+        bytes: u64,
+    },
     /// A tensor to be written whose data do not fit its shape.
     #[error("The tensor {name} of shape {shape:?} has {got} values.")]
     Length {
@@ -156,217 +181,55 @@ fn help(looks: Looks) -> String {
     }
 }
 
-/// What a file says about one of its arrays.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The array's name.
-    pub name: String,
-    /// Its extents, outermost first.
-    pub shape: Vec<usize>,
-    /// Where its bytes lie in the file.
-    pub bytes: Range<usize>,
-    dtype: Dtype,
-}
-
-/// The beginning of a file: all that it says of itself. Parsed from a prefix, so that weights can be read while they arrive.
-#[derive(Clone, Debug)]
-pub struct Header {
-    /// The arrays in the order of their bytes.
-    pub entries: Vec<Entry>,
-    /// Free text by name.
-    pub metadata: BTreeMap<String, String>,
-    /// Bytes of the whole file.
-    pub file_len: usize,
-}
-
-/// Bytes before the header: its length.
-const LENGTH: usize = 8;
-/// The format's own limit to the header.
-const MAX_HEADER: u64 = 100_000_000;
-
-impl Header {
-    /// Parses the beginning of a file. [`WeightsError::Truncated`] with `at_least` tells how many bytes are needed.
-    pub fn parse(start: &[u8]) -> Result<Self, WeightsError> {
-        let not = || WeightsError::NotSafetensors(Looks::at(start));
-        let (&length, rest) = start.split_first_chunk::<LENGTH>().ok_or_else(not)?;
-        let length = u64::from_le_bytes(length);
-        if length > MAX_HEADER || rest.first() != Some(&b'{') {
-            return Err(not());
-        }
-        let length = length as usize;
-        let json = rest.get(..length).ok_or(WeightsError::Truncated {
-            got: start.len(),
-            expected: LENGTH + length,
-            at_least: true,
-        })?;
-
-        // The crate checks that offsets leave no gap, do not overlap, and fit the shapes.
-        let header: Metadata = serde_json::from_slice(json).map_err(|error| WeightsError::Header(error.to_string()))?;
-        let data = LENGTH + length;
-        let entry = |name: String| {
-            let info = header.info(&name)?;
-            let (from, to) = info.data_offsets;
-            Some(Entry { shape: info.shape.clone(), bytes: data + from..data + to, dtype: info.dtype, name })
-        };
-        Ok(Self {
-            entries: header.offset_keys().into_iter().filter_map(entry).collect(),
-            metadata: header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
-            file_len: data + header.data_len(),
-        })
-    }
-
-    /// The entries of the wanted names, in the wanted order, if the file has exactly these, in these shapes.
-    ///
-    /// PyTorch's `num_batches_tracked` (a counter beside each batch normalisation) may be there: it has no part in any output.
-    pub fn select<'a>(
-        &self,
-        wanted: impl IntoIterator<Item = (&'a str, &'a [usize])>,
-    ) -> Result<Vec<&Entry>, Mismatch> {
-        let mut rest: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&entry.name[..], entry)).collect();
-        let mut mismatch = Mismatch::default();
-        let mut selected = Vec::new();
-        for (name, shape) in wanted {
-            match rest.remove(name) {
-                None => mismatch.missing.push((name.to_owned(), shape.to_vec())),
-                Some(entry) if entry.shape != shape => {
-                    mismatch.misshapen.push((name.to_owned(), shape.to_vec(), entry.shape.clone()));
-                }
-                Some(entry) => selected.push(entry),
-            }
-        }
-        let surplus =
-            self.entries.iter().filter(|e| rest.contains_key(&e.name[..]) && !e.name.ends_with("num_batches_tracked"));
-        mismatch.surplus = surplus.map(|entry| (entry.name.clone(), entry.shape.clone())).collect();
-        if mismatch == Mismatch::default() { Ok(selected) } else { Err(mismatch) }
-    }
-}
-
-impl Entry {
-    /// Turns the array's `bytes` into floats. Infinities and NaN are refused.
-    pub fn decode(&self, bytes: &[u8]) -> Result<Vec<f32>, WeightsError> {
-        let data: Vec<f32> = match self.dtype {
-            Dtype::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-            Dtype::F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
-            Dtype::BF16 => bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),
-            other => return Err(WeightsError::Dtype { name: self.name.clone(), dtype: format!("{other:?}") }),
-        };
-        match non_finite(&self.name, &data) {
-            None => Ok(data),
-            Some(fault) => Err(WeightsError::NonFinite(vec![fault])),
-        }
-    }
-}
-
 fn non_finite(name: &str, data: &[f32]) -> Option<NonFinite> {
     let count = data.iter().filter(|v| !v.is_finite()).count();
     (count > 0).then(|| NonFinite { name: name.to_owned(), count, of: data.len() })
 }
 
-/// Parses the header of a whole file, and makes sure that it is whole.
-fn whole(file: &[u8]) -> Result<Header, WeightsError> {
-    let header = Header::parse(file)?;
-    let (got, expected) = (file.len(), header.file_len);
-    match got.cmp(&expected) {
-        std::cmp::Ordering::Less => Err(WeightsError::Truncated { got, expected, at_least: false }),
-        std::cmp::Ordering::Greater => Err(WeightsError::Trailing { got, expected }),
-        std::cmp::Ordering::Equal => Ok(header),
-    }
-}
-
-fn decode_all(file: &[u8], header: &Header, entries: Vec<&Entry>) -> Result<Weights, WeightsError> {
-    let mut tensors = Vec::with_capacity(entries.len());
-    let mut faults = Vec::new();
-    for entry in entries {
-        match entry.decode(file.get(entry.bytes.clone()).unwrap_or_default()) {
-            Ok(data) => tensors.push(Tensor { name: entry.name.clone(), shape: entry.shape.clone(), data }),
-            Err(WeightsError::NonFinite(fault)) => faults.extend(fault),
-            Err(error) => return Err(error),
-        }
-    }
-    if faults.is_empty() {
-        Ok(Weights { tensors, metadata: header.metadata.clone() })
-    } else {
-        Err(WeightsError::NonFinite(faults))
-    }
+/// A reader of one file that is there, past its header.
+fn of_file(file: &[u8]) -> Result<Reader, WeightsError> {
+    let mut reader = Reader::new(1);
+    reader.set_len(0, file.len() as u64);
+    reader.feed(0, file)?;
+    Ok(reader)
 }
 
 /// Reads all arrays of a file, in the order of their bytes.
+///
+/// # Errors
+/// [`WeightsError`].
 pub fn read(file: &[u8]) -> Result<Weights, WeightsError> {
-    let header = whole(file)?;
-    decode_all(file, &header, header.entries.iter().collect())
+    let mut reader = of_file(file)?;
+    let named: Vec<(String, Vec<usize>)> = reader.entries().map(|e| (e.name.clone(), e.shape.clone())).collect();
+    let wanted: Vec<Wanted<'_>> = named.iter().map(|(name, shape)| Wanted { name, shape, optional: None }).collect();
+    reader.select(&wanted)?;
+    let (found, metadata) = reader.finish()?;
+    let tensors = named.into_iter().zip(found.into_iter().flatten());
+    Ok(Weights { tensors: tensors.map(|((name, shape), data)| Tensor { name, shape, data }).collect(), metadata })
 }
 
-/// Reads the weights of a network that wants exactly these names and shapes, in this order.
-/// One error tells all that is missing, surplus or misshapen.
+/// Reads the weights of a network that wants exactly these names and shapes, in this order, under its own names.
+///
+/// # Errors
+/// [`WeightsError`]; one tells all that is missing, surplus or misshapen.
 pub fn read_wanted<'a>(
     file: &[u8],
     wanted: impl IntoIterator<Item = (&'a str, &'a [usize])>,
 ) -> Result<Weights, WeightsError> {
-    let header = whole(file)?;
-    decode_all(file, &header, header.select(wanted)?)
-}
-
-/// The bytes of a file of these weights, tensors in the order given; the same weights give the same bytes.
-/// Values that are not finite, or would not be in `precision`, are refused.
-pub fn write(weights: &Weights, precision: Precision) -> Result<Vec<u8>, WeightsError> {
-    let (dtype, size) = match precision {
-        Precision::F32 => (Dtype::F32, 4),
-        Precision::F16 => (Dtype::F16, 2),
-    };
-    let mut data = Vec::with_capacity(weights.tensors.iter().map(|t| t.data.len() * size).sum());
-    let mut entries = Vec::with_capacity(weights.tensors.len());
-    let mut faults = Vec::new();
-    for Tensor { name, shape, data: values } in &weights.tensors {
-        if shape.iter().product::<usize>() != values.len() {
-            return Err(WeightsError::Length { name: name.clone(), shape: shape.clone(), got: values.len() });
-        }
-        let from = data.len();
-        match precision {
-            Precision::F32 => {
-                faults.extend(non_finite(name, values));
-                data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-            }
-            Precision::F16 => {
-                let rounded: Vec<f16> = values.iter().map(|&v| f16::from_f32(v)).collect();
-                let count = rounded.iter().filter(|v| !v.is_finite()).count();
-                faults.extend((count > 0).then(|| NonFinite { name: name.clone(), count, of: values.len() }));
-                data.extend(rounded.iter().flat_map(|v| v.to_le_bytes()));
-            }
-        }
-        entries.push((&name[..], TensorInfo { dtype, shape: shape.clone(), data_offsets: (from, data.len()) }));
-    }
-    if !faults.is_empty() {
-        return Err(WeightsError::NonFinite(faults));
-    }
-
-    let header = HeaderText { metadata: &weights.metadata, entries };
-    let mut header = serde_json::to_vec(&header).map_err(|error| WeightsError::Header(error.to_string()))?;
-    header.resize(header.len().next_multiple_of(LENGTH), b' ');
-    Ok([&(header.len() as u64).to_le_bytes()[..], &header, &data].concat())
-}
-
-/// The header as it is written. (The crate's own writer puts metadata in random order.)
-struct HeaderText<'a> {
-    metadata: &'a BTreeMap<String, String>,
-    entries: Vec<(&'a str, TensorInfo)>,
-}
-
-impl serde::Serialize for HeaderText<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if !self.metadata.is_empty() {
-            map.serialize_entry("__metadata__", self.metadata)?;
-        }
-        for (name, info) in &self.entries {
-            map.serialize_entry(name, info)?;
-        }
-        map.end()
-    }
+    let wanted: Vec<Wanted<'_>> =
+        wanted.into_iter().map(|(name, shape)| Wanted { name, shape, optional: None }).collect();
+    let mut reader = of_file(file)?;
+    reader.select(&wanted)?;
+    let (found, metadata) = reader.finish()?;
+    let tensor = |(w, data): (&Wanted<'_>, Vec<f32>)| Tensor { name: w.name.into(), shape: w.shape.to_vec(), data };
+    Ok(Weights { tensors: wanted.iter().zip(found.into_iter().flatten()).map(tensor).collect(), metadata })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::bf16;
+    use safetensors::Dtype;
 
     fn tensor(name: &str, shape: &[usize], data: &[f32]) -> Tensor {
         Tensor { name: name.to_owned(), shape: shape.to_vec(), data: data.to_vec() }
@@ -490,15 +353,15 @@ mod tests {
     fn cut_and_lengthened_files_are_told_with_their_numbers() {
         let file = write(&weights(), Precision::F32).unwrap();
         let header = Header::parse(&file).unwrap();
-        assert_eq!(header.file_len, file.len());
+        assert_eq!(header.file_len, file.len() as u64);
         for cut in 0..file.len() {
             match read(&file[..cut]).unwrap_err() {
                 WeightsError::NotSafetensors(_) => assert!(cut < 9, "{cut}"),
                 WeightsError::Truncated { got, expected, at_least: true } => {
-                    assert!(got == cut && expected > cut && expected < file.len())
+                    assert!(got == cut as u64 && expected > got && expected < header.file_len)
                 }
                 WeightsError::Truncated { got, expected, at_least: false } => {
-                    assert_eq!((got, expected), (cut, file.len()))
+                    assert_eq!((got, expected), (cut as u64, header.file_len))
                 }
                 other => panic!("{cut}: {other}"),
             }
@@ -508,8 +371,9 @@ mod tests {
         let words = read(&[&file[..], b"abc"].concat()).unwrap_err().to_string();
         assert_eq!(words, format!("The file has {} bytes, 3 more than its header speaks of.", file.len() + 3));
         // A header that contradicts itself: the shape says 7 values, the offsets 6.
-        let text = String::from_utf8_lossy(&file[..header.file_len - 4 * 8]).replace("[2,3]", "[2,4]");
-        let damaged = [text.as_bytes(), &file[header.file_len - 4 * 8..]].concat();
+        let data = header.data as usize;
+        let text = String::from_utf8_lossy(&file[..data]).replace("[2,3]", "[2,4]");
+        let damaged = [text.as_bytes(), &file[data..]].concat();
         assert!(matches!(read(&damaged), Err(WeightsError::Header(_))), "{:?}", read(&damaged));
     }
 

@@ -238,7 +238,7 @@ fn recorded_drawings_look_like_mnists_digits() {
     }
 }
 
-/// A case of `tests/golden/photo.json`: what torchvision makes of a generated picture.
+/// A case of `tests/photos/torchvision.json`: what torchvision makes of a generated picture.
 #[derive(serde::Deserialize)]
 struct PhotoGolden {
     width: usize,
@@ -252,7 +252,7 @@ struct PhotoGolden {
 /// Bit for bit as Pillow resizes; the normalised values to the last digits of a float.
 #[test]
 fn photographs_are_prepared_as_torchvision_does() {
-    let cases: Vec<PhotoGolden> = serde_json::from_str(include_str!("golden/photo.json")).unwrap();
+    let cases: Vec<PhotoGolden> = serde_json::from_str(include_str!("photos/torchvision.json")).unwrap();
     assert_eq!(cases.len(), 10);
     for PhotoGolden { width, height, resize, crop, md5, samples } in cases {
         let what = format!("{width}×{height} → {resize} → {crop}");

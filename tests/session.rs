@@ -3,9 +3,9 @@
 
 use pollster::block_on;
 use receptive::arch::variant;
-use receptive::engine::files;
+use receptive::engine::files::{self, Bytes};
 use receptive::engine::inbox::Inbox;
-use receptive::engine::platform::{FetchError, Local, OnBytes, Painting, Platform};
+use receptive::engine::platform::{FetchError, Files, Local, OnBytes, Painting, Pieces, Platform};
 use receptive::engine::session::Session;
 use receptive::protocol::{
     Backend, Command, Event, Halt, Origin, PaintRect, Palette, Picture, Scale, Source, StepRecord, TrainConfig,
@@ -54,6 +54,13 @@ impl Platform for World {
         }
         Box::pin(std::future::ready(read))
     }
+    fn stream(&self, url: &str) -> Local<Result<Box<dyn Pieces>, FetchError>> {
+        if self.files.borrow().contains_key("stuck") {
+            return Box::pin(std::future::ready(Ok(Box::new(Stuck) as Box<dyn Pieces>)));
+        }
+        let (name, fetched) = (url.to_string(), self.fetch(url, Rc::new(|_, _| {})));
+        Box::pin(async move { Ok(Box::new(Bytes::new(&name, fetched.await?)) as Box<dyn Pieces>) })
+    }
     fn load(&self, key: &str) -> Local<Result<Option<Vec<u8>>, String>> {
         Box::pin(std::future::ready(Ok(self.stored.borrow().get(key).cloned())))
     }
@@ -100,7 +107,8 @@ impl Engine {
     }
 
     fn open(&mut self, variant: &str, weights: Weights, bytes: Option<Vec<u8>>) -> Vec<Event> {
-        self.inbox.push(Command::Open { generation: 5, variant: variant.into(), weights }, bytes);
+        let files: Option<Files> = bytes.map(|bytes| vec![Box::new(Bytes::new("own", bytes)) as Box<dyn Pieces>]);
+        self.inbox.push(Command::Open { generation: 5, variant: variant.into(), weights }, files);
         self.work()
     }
 
@@ -306,7 +314,9 @@ fn weights_go_out_and_come_back() {
     let other = output(&engine.open("lenet5-modern", Weights::Seed(2), None));
     assert_ne!(before, other);
     let events = engine.open("lenet5-modern", Weights::File("mine.safetensors".into()), Some(file.clone()));
-    assert!(matches!(&events[0], Event::Opened { origin: Origin::File(name), .. } if name == "mine.safetensors"));
+    let all = file.len() as u64;
+    assert_eq!(events[0], Event::Download { what: "mine.safetensors".into(), received: all, total: Some(all) });
+    assert!(matches!(&events[1], Event::Opened { origin: Origin::File(name), .. } if name == "mine.safetensors"));
     assert_eq!(output(&events), before);
 
     // Files that are not these weights: a sentence, and nothing changes.
@@ -322,6 +332,78 @@ fn weights_go_out_and_come_back() {
     assert_eq!(open("lenet5-modern", &file[..file.len() - 8]), "weights-damaged");
     assert_eq!(open("lenet5-modern", b"<!DOCTYPE html>"), "weights-format");
     assert_eq!(open("lenet5-modern", b""), "weights-format");
+    assert_eq!(open("lenet5-modern", b"PK\x03\x04archive/data.pkl"), "weights-pytorch");
+    assert_eq!(open("lenet5-modern", b"{\"weight_map\": {\"a\": \"m.safetensors\"}}"), "weights-index");
+}
+
+/// A download that never goes on.
+#[derive(Debug)]
+struct Stuck;
+
+impl Pieces for Stuck {
+    fn name(&self) -> &str {
+        "stuck"
+    }
+    fn total(&self) -> Option<u64> {
+        None
+    }
+    fn next(&mut self) -> Local<Result<Option<Vec<u8>>, FetchError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn weights_come_from_an_address_and_the_engine_goes_on_meanwhile() {
+    let net = variant("lenet5-modern").unwrap().build().unwrap();
+    let file = files::write(&net, &net.initial(9), BTreeMap::new()).unwrap();
+    let mut engine = Engine::with("lenet5-modern");
+    let show = |generation| Command::Show { generation, picture: drawings()[5].1.clone() };
+    let before = output(&engine.tell(show(1)));
+    let url = "https://elsewhere/w.safetensors";
+    let wanted = Weights::Url(url.into());
+    let cancelled = |event: &Event| matches!(event, Event::Failed { request: Some(5), fault } if fault.key == "cancelled" && fault.args[0].1 == url);
+    let opened = |event: &Event| matches!(event, Event::Opened { .. });
+
+    // Not there: a sentence, nothing changes.
+    let events = engine.open("lenet5-modern", wanted.clone(), None);
+    assert_eq!(failure(&events), "download");
+    // It hangs: drawings are read all the same, by the old weights, until somebody stops it.
+    engine.world.files.borrow_mut().insert("stuck".into(), Vec::new());
+    engine.inbox.push(Command::Open { generation: 5, variant: "lenet5".into(), weights: wanted.clone() }, None);
+    assert_eq!(engine.turns(1), []);
+    engine.inbox.push(show(2), None);
+    assert_eq!(output(&engine.turns(1)), before);
+    engine.inbox.push(Command::Cancel, None);
+    let events = engine.turns(1);
+    assert!(matches!(&events[..], [event] if cancelled(event)), "{events:?}");
+    assert_eq!(engine.work(), []);
+    // Another opening stops it too.
+    engine.inbox.push(Command::Open { generation: 5, variant: "lenet5".into(), weights: wanted.clone() }, None);
+    assert_eq!(engine.turns(1), []);
+    let events = engine.open("lenet5-modern", Weights::Seed(1), None);
+    assert!(cancelled(&events[0]) && opened(&events[1]), "{events:?}");
+    assert_eq!(output(&events), before);
+    // It comes.
+    engine.world.files.borrow_mut().remove("stuck");
+    engine.world.files.borrow_mut().insert(url.into(), file.clone());
+    let events = engine.open("lenet5-modern", wanted.clone(), None);
+    assert!(
+        matches!(&events[0], Event::Download { what, received, .. } if what == url && *received == file.len() as u64)
+    );
+    let origin = Origin::File(url.into());
+    assert_eq!(events[1], Event::Opened { generation: 5, variant: "lenet5-modern".into(), origin: origin.clone() });
+    let expected = output(&engine.open("lenet5-modern", Weights::Seed(9), None));
+    assert_eq!(output(&events), expected);
+    assert_ne!(expected, before);
+    // The same by `Reset`, and while training runs.
+    engine.tell(Command::Step);
+    let events = engine.tell(Command::Reset(wanted.clone()));
+    assert_eq!(output(&events), expected);
+    engine.inbox.push(Command::Play, None);
+    engine.turns(4);
+    engine.inbox.push(Command::Open { generation: 6, variant: "lenet5-modern".into(), weights: wanted }, None);
+    let events = engine.turns(3);
+    assert!(events.contains(&Event::Opened { generation: 6, variant: "lenet5-modern".into(), origin }), "{events:?}");
 }
 
 #[test]

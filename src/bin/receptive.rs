@@ -22,7 +22,9 @@ mod cli {
     use receptive::data::Dataset;
     use receptive::engine::executor::Executor;
     use receptive::engine::facts::facts;
+    use receptive::engine::files;
     use receptive::engine::golden;
+    use receptive::engine::platform::{FetchError, Local, Pieces};
     use receptive::engine::training::{Trainer, evaluate};
     use receptive::gpu::Gpu;
     use receptive::plan::{Plan, Request};
@@ -30,7 +32,7 @@ mod cli {
     use receptive::weights::{self, Precision, Tensor, Weights};
     use serde_json::{Value, json};
     use std::error::Error;
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::path::{Path, PathBuf};
     use std::time::Instant;
 
@@ -73,7 +75,7 @@ mod cli {
             /// batch×c×h×w or c×h×w, f32.
             #[arg(long)]
             input: PathBuf,
-            /// safetensors; without it the seeded start.
+            /// safetensors, or the index of several; without it the seeded start.
             #[arg(long)]
             weights: Option<PathBuf>,
             /// A node whose value is written too; can be given several times.
@@ -201,13 +203,43 @@ mod cli {
     /// The network's parameters from a file, or its seeded start.
     fn load(net: &Architecture, file: Option<&Path>, seed: u64) -> Result<Vec<Vec<f32>>> {
         let Some(path) = file else { return Ok(net.initial(seed)) };
-        let wanted = net.graph.params().iter().map(|p| (p.name.as_str(), p.param.shape.as_slice()));
-        let read = weights::read_wanted(&bytes(path)?, wanted).map_err(|e| format!("{}: {e}", path.display()))?;
-        let mut params: Vec<Vec<f32>> = read.tensors.into_iter().map(|t| t.data).collect();
-        for (p, data) in net.graph.params().iter().zip(&mut params) {
-            p.param.mask(data);
+        let open = |path: &str| -> Local<_> { Box::pin(std::future::ready(Disk::open(Path::new(path)))) };
+        let sources = vec![Disk::open(path)?];
+        let read = pollster::block_on(files::load(net, sources, &open, &|_, _| {}));
+        Ok(read.map_err(|e| format!("{}: {e}", path.display()))?.0)
+    }
+
+    /// A file read piece by piece.
+    #[derive(Debug)]
+    struct Disk {
+        name: String,
+        file: std::fs::File,
+        total: u64,
+    }
+
+    impl Disk {
+        fn open(path: &Path) -> std::result::Result<Box<dyn Pieces>, FetchError> {
+            let name = path.display().to_string();
+            let opened = std::fs::File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+            let (total, file) = opened.map_err(|e| FetchError { url: name.clone(), reason: e.to_string() })?;
+            Ok(Box::new(Self { name, file, total }))
         }
-        Ok(params)
+    }
+
+    impl Pieces for Disk {
+        fn name(&self) -> &str {
+            &self.name
+        }
+        fn total(&self) -> Option<u64> {
+            Some(self.total)
+        }
+        fn next(&mut self) -> Local<std::result::Result<Option<Vec<u8>>, FetchError>> {
+            let mut piece = Vec::new();
+            let read = Read::by_ref(&mut self.file).take(files::PIECE as u64).read_to_end(&mut piece);
+            let read = read.map(|n| (n > 0).then_some(piece));
+            let read = read.map_err(|e| FetchError { url: self.name.clone(), reason: e.to_string() });
+            Box::pin(std::future::ready(read))
+        }
     }
 
     fn dataset(dir: &Path, part: &str) -> Result<Dataset> {

@@ -2,7 +2,7 @@
 //! Knows pictures, not networks, and no file formats: pixels come in.
 //!
 //! Resizing is Pillow's (bilinear, antialiased, in whole numbers: `Image.resize` as torchvision's `Resize` calls it on a picture),
-//! reproduced bit for bit: `tests/golden/photo.json` holds what Pillow and torchvision say.
+//! reproduced bit for bit: `tests/photos/torchvision.json` holds what Pillow and torchvision say.
 
 use super::input::Normalisation;
 

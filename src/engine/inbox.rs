@@ -1,13 +1,14 @@
 //! Commands that wait for the session. Of those that only the newest counts of, older ones are dropped. Knows the protocol only.
 
+use super::platform::Files;
 use crate::protocol::{Command, Picture};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// A command and the bytes that came with it.
-pub type Letter = (Command, Option<Vec<u8>>);
+/// A command and the files that came with it.
+pub type Letter = (Command, Option<Files>);
 
 /// A queue with two ends: clones are the same one.
 #[derive(Clone, Default, Debug)]
@@ -31,10 +32,10 @@ fn replaces(later: &Command, earlier: &Command) -> bool {
 
 impl Inbox {
     /// Adds a command.
-    pub fn push(&self, command: Command, bytes: Option<Vec<u8>>) {
+    pub fn push(&self, command: Command, files: Option<Files>) {
         let mut inner = self.0.borrow_mut();
         inner.letters.retain(|(earlier, _)| !replaces(&command, earlier));
-        inner.letters.push_back((command, bytes));
+        inner.letters.push_back((command, files));
         if let Some(waker) = inner.waker.take() {
             waker.wake();
         }

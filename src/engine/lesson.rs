@@ -1,7 +1,8 @@
 //! Training and testing in a session: in slices between messages, with events, repainting and a run that is kept for the next visit.
 //! Knows the session and [`super::training`]; of the world only what [`super::platform::Platform`] offers.
 
-use super::platform::{Local, Platform};
+use super::files::LoadError;
+use super::platform::{Files, Local, Platform};
 use super::session::{Session, Trouble, fault, nothing_open};
 use super::training::{Evaluation, RunState, TrainError, Trainer};
 use crate::data::Dataset;
@@ -11,6 +12,7 @@ use crate::protocol::{Command, Event, Fault, Generation, Halt, Origin, ParamStat
 use crate::weights::{self, Precision, Tensor};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::task::Poll;
 
 /// Milliseconds of work between two looks into the inbox.
 const SLICE: f64 = 30.0;
@@ -36,6 +38,14 @@ pub(super) struct Data {
     parts: [Option<Rc<Dataset>>; 2],
     /// A download, and the command that waits for it.
     arrival: Option<Arrival>,
+}
+
+/// What came while the session waited.
+enum Came {
+    Data(Result<Dataset, Fault>),
+    Weights(Result<Vec<Vec<f32>>, LoadError>),
+    /// A command, or nothing yet.
+    Nothing,
 }
 
 struct Arrival {
@@ -112,29 +122,49 @@ impl Session {
         there
     }
 
-    /// Waits for a download or the next command, whichever comes first; `false`: nothing is on its way.
-    pub(super) async fn arrive(&mut self) -> bool {
-        let Some(Arrival { part, then, mut data }) = self.data.arrival.take() else { return false };
+    /// Waits for a download, for weights or for the next command, whichever comes first; without `wait` it only looks what has come.
+    /// `false`: nothing has, and nothing is on its way.
+    pub(super) async fn arrive(&mut self, wait: bool) -> bool {
+        let (mut arrival, mut loading) = (self.data.arrival.take(), self.loading.take());
+        if arrival.is_none() && loading.is_none() {
+            return false;
+        }
         let inbox = self.inbox.clone();
-        let arrived = std::future::poll_fn(|cx| {
-            if let std::task::Poll::Ready(data) = data.as_mut().poll(cx) {
-                return std::task::Poll::Ready(Some(data));
+        let came = std::future::poll_fn(|cx| {
+            if let Some(Poll::Ready(data)) = arrival.as_mut().map(|a| a.data.as_mut().poll(cx)) {
+                return Poll::Ready(Came::Data(data));
             }
-            inbox.poll(cx).map(|()| None)
+            if let Some(Poll::Ready(params)) = loading.as_mut().map(|l| l.params.as_mut().poll(cx)) {
+                return Poll::Ready(Came::Weights(params));
+            }
+            if wait { inbox.poll(cx).map(|()| Came::Nothing) } else { Poll::Ready(Came::Nothing) }
         });
-        match arrived.await {
-            None => self.data.arrival = Some(Arrival { part, then, data }),
-            Some(Ok(dataset)) => {
-                self.data.parts[part as usize] = Some(Rc::new(dataset));
-                let done = self.perform(&then, &[]).await;
-                self.report(None, done);
+        match (came.await, arrival, loading) {
+            (Came::Data(data), Some(Arrival { part, then, .. }), loading) => {
+                self.loading = loading;
+                match data {
+                    Ok(dataset) => {
+                        self.data.parts[part as usize] = Some(Rc::new(dataset));
+                        let done = self.perform(&then, Vec::new()).await;
+                        self.report(None, done);
+                    }
+                    Err(fault) => {
+                        self.report(None, Err(fault.into()));
+                        self.halted(Halt::Paused);
+                    }
+                }
+                true
             }
-            Some(Err(fault)) => {
-                self.report(None, Err(fault.into()));
-                self.halted(Halt::Paused);
+            (Came::Weights(params), arrival, Some(loading)) => {
+                self.data.arrival = arrival;
+                self.loaded(loading, params).await;
+                true
+            }
+            (_, arrival, loading) => {
+                (self.data.arrival, self.loading) = (arrival, loading);
+                wait
             }
         }
-        true
     }
 
     /// Does a slice of training or testing; `false`: neither is going on.
@@ -224,6 +254,9 @@ impl Session {
     }
 
     pub(super) fn cancel(&mut self) {
+        if self.stop_loading() {
+            return;
+        }
         let waited = self.data.arrival.take().is_some();
         let Some(opened) = &mut self.opened else { return };
         if let Some(test) = opened.lesson.test.take() {
@@ -263,9 +296,13 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn reset(&mut self, weights: &Weights, file: &[u8]) -> Result<(), Trouble> {
-        let net = self.opened.as_ref().ok_or_else(nothing_open)?.network.net.clone();
-        let (params, origin) = self.weights(&net, weights, file).await?;
+    pub(super) async fn reset(&mut self, weights: &Weights, files: &mut Files) -> Result<(), Trouble> {
+        let opened = self.opened.as_ref().ok_or_else(nothing_open)?;
+        let (net, generation) = (opened.network.net.clone(), opened.generation);
+        if matches!(weights, Weights::File(_) | Weights::Url(_)) {
+            return self.open(generation, net.variant.name, weights, files).await;
+        }
+        let (params, origin) = self.weights(&net, weights).await?;
         let Some(opened) = &mut self.opened else { return Ok(()) };
         let momentum: Vec<Vec<f32>> = params.iter().map(|p| vec![0.0; p.len()]).collect();
         opened.network.executor.set(&params, &momentum)?;

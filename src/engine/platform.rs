@@ -23,6 +23,19 @@ pub struct FetchError {
     pub reason: String,
 }
 
+/// Bytes that come in pieces: a file, a download, a piece of memory.
+pub trait Pieces: std::fmt::Debug {
+    /// The file's name, or its address.
+    fn name(&self) -> &str;
+    /// Bytes in all, where that is known.
+    fn total(&self) -> Option<u64>;
+    /// The next piece; `None`: that was all.
+    fn next(&mut self) -> Local<Result<Option<Vec<u8>>, FetchError>>;
+}
+
+/// Files that came with a command.
+pub type Files = Vec<Box<dyn Pieces>>;
+
 /// Maps to be painted on a canvas: each lies in the atlas at its own resolution and is enlarged, unsmoothed, to its rectangle.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Painting {
@@ -46,6 +59,8 @@ pub trait Platform {
     fn send(&self, event: Event, bytes: Option<Vec<u8>>);
     /// The bytes at an address relative to the page.
     fn fetch(&self, url: &str, progress: OnBytes) -> Local<Result<Vec<u8>, FetchError>>;
+    /// The same in pieces, from any address that the server lets the page read.
+    fn stream(&self, url: &str) -> Local<Result<Box<dyn Pieces>, FetchError>>;
     /// What was stored under this key; `None`: nothing.
     fn load(&self, key: &str) -> Local<Result<Option<Vec<u8>>, String>>;
     /// Stores under this key, replacing what was there.

@@ -2,15 +2,16 @@
 //! protocol and the engine's parts; of the world only what [`Platform`] offers, of the page nothing.
 
 use super::executor::{Executor, GpuError};
-use super::files;
+use super::files::{self, LoadError};
 use super::inbox::Inbox;
 use super::lesson::{Data, Lesson};
 use super::network::Network;
-use super::platform::{FetchError, Painting, Platform};
+use super::platform::{FetchError, Files, Local, Painting, Platform};
 use super::self_test;
 use super::training::RunState;
 use crate::arch::{self, Architecture};
 use crate::cpu::paint::{self, Map};
+use crate::data::looks::Looks;
 use crate::data::{Samples, digits};
 use crate::gpu::Gpu;
 use crate::protocol::{
@@ -18,7 +19,7 @@ use crate::protocol::{
     TrainConfig, Weights, Why,
 };
 use crate::tensor::{Shape, Unit};
-use crate::weights::WeightsError;
+use crate::weights::{CONVERT, WeightsError};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -26,6 +27,8 @@ use std::rc::Rc;
 const SEED: u64 = 1;
 /// Real test digits that come with the page.
 const SAMPLES: &str = "data/samples.idx.gz";
+/// Milliseconds between two reports of how much of the weights has come.
+const PROGRESS: f64 = 100.0;
 /// Sides in pixels between which a drawing is rendered; larger pads are drawn smaller.
 const PAD: (f32, f32) = (28.0, 280.0);
 
@@ -39,6 +42,7 @@ pub struct Session {
     gpu: Option<Gpu>,
     info: Option<EngineInfo>,
     pub(super) opened: Option<Opened>,
+    pub(super) loading: Option<Loading>,
     picture: (Generation, Picture),
     samples: Option<Samples>,
     canvases: BTreeMap<u32, Canvas>,
@@ -52,6 +56,16 @@ pub(super) struct Opened {
     pub(super) lesson: Lesson,
     /// Weights, momentum and the run's place as last known to the host: what is left when a device is lost or a loss is no number.
     pub(super) mirror: (Vec<Vec<f32>>, Vec<Vec<f32>>, Option<RunState>),
+}
+
+/// Weights on their way, for a network that opens once they are there. Dropping it ends the download.
+pub(super) struct Loading {
+    pub(super) generation: Generation,
+    net: Rc<Architecture>,
+    name: String,
+    /// Whether it is the user's own file, no download.
+    own: bool,
+    pub(super) params: Local<Result<Vec<Vec<f32>>, LoadError>>,
 }
 
 /// What is painted on a canvas.
@@ -86,6 +100,15 @@ impl From<FetchError> for Trouble {
     }
 }
 
+impl From<LoadError> for Trouble {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Weights(error) => Self::Fault(weights_fault(&error)),
+            LoadError::Fetch(error) => error.into(),
+        }
+    }
+}
+
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
@@ -99,10 +122,15 @@ pub(super) fn fault(key: &str, args: &[(&str, &str)], detail: impl ToString) -> 
 }
 
 fn weights_fault(error: &WeightsError) -> Fault {
+    if let WeightsError::NotSafetensors(Looks::Zip | Looks::Pickle) = error {
+        return fault("weights-pytorch", &[("line", CONVERT)], error);
+    }
     let key = match error {
         WeightsError::NotSafetensors(_) => "weights-format",
         WeightsError::Truncated { .. } | WeightsError::Trailing { .. } | WeightsError::Header(_) => "weights-damaged",
         WeightsError::Mismatch(_) => "weights-mismatch",
+        WeightsError::Index(_) | WeightsError::Shards(_) => "weights-index",
+        WeightsError::Memory { .. } => "weights-memory",
         _ => "weights-values",
     };
     fault(key, &[("detail", &error.to_string())], error)
@@ -133,6 +161,7 @@ impl Session {
             gpu: None,
             info: None,
             opened: None,
+            loading: None,
             picture: (0, Picture::Empty),
             samples: None,
             canvases: BTreeMap::new(),
@@ -149,20 +178,22 @@ impl Session {
 
     /// Does the next piece of work: a command, else a download's end, else a slice of training; `false`: there is none.
     pub async fn turn(&mut self) -> bool {
-        if let Some((command, bytes)) = self.inbox.take() {
-            let done = self.perform(&command, &bytes.unwrap_or_default()).await;
+        if let Some((command, files)) = self.inbox.take() {
+            let done = self.perform(&command, files.unwrap_or_default()).await;
             self.report(request(&command), done);
             return true;
         }
-        self.slice().await || self.arrive().await
+        let worked = self.slice().await;
+        // Beside training, what has come is taken without waiting for more.
+        self.arrive(!worked).await || worked
     }
 
     /// Does a command; if the device is lost meanwhile, once more on the CPU.
-    pub(super) async fn perform(&mut self, command: &Command, bytes: &[u8]) -> Result<(), Trouble> {
-        match self.handle(command, bytes).await {
+    pub(super) async fn perform(&mut self, command: &Command, mut files: Files) -> Result<(), Trouble> {
+        match self.handle(command, &mut files).await {
             Err(Trouble::Lost) => {
                 self.lose().await;
-                self.handle(command, bytes).await
+                self.handle(command, &mut files).await
             }
             done => done,
         }
@@ -181,11 +212,11 @@ impl Session {
         self.world.send(event, None);
     }
 
-    async fn handle(&mut self, command: &Command, bytes: &[u8]) -> Result<(), Trouble> {
+    async fn handle(&mut self, command: &Command, files: &mut Files) -> Result<(), Trouble> {
         match command {
             Command::Start { backend } => self.start(*backend).await,
             Command::UseBackend(backend) => self.use_backend(*backend).await,
-            Command::Open { generation, variant, weights } => self.open(*generation, variant, weights, bytes).await,
+            Command::Open { generation, variant, weights } => self.open(*generation, variant, weights, files).await,
             Command::Canvas { canvas } => {
                 self.paint(Some(*canvas));
                 Ok(())
@@ -232,7 +263,7 @@ impl Session {
                 Ok(())
             }
             Command::Configure(config) => self.configure(config),
-            Command::Reset(weights) => self.reset(weights, bytes).await,
+            Command::Reset(weights) => self.reset(weights, files).await,
             Command::Play => self.play().await,
             Command::Pause => self.pause().await,
             Command::Step => self.step().await,
@@ -361,28 +392,92 @@ impl Session {
 
     // Networks
 
-    async fn open(
+    /// Opens a network; with weights that have to come first, once they are there.
+    pub(super) async fn open(
         &mut self,
         generation: Generation,
         variant: &str,
         weights: &Weights,
-        file: &[u8],
+        files: &mut Files,
     ) -> Result<(), Trouble> {
         let found = arch::variant(variant);
         let found =
             found.ok_or_else(|| fault("unknown-variant", &[("variant", variant)], format!("there is no {variant}")))?;
         let net = found.build().map_err(|e| fault("unknown-variant", &[("variant", variant)], e))?;
-        let (params, origin) = self.weights(&net, weights, file).await?;
+        self.stop_loading();
+        let name = match weights {
+            Weights::File(name) | Weights::Url(name) => name.clone(),
+            Weights::Shipped | Weights::Seed(_) => {
+                let (params, origin) = self.weights(&net, weights).await?;
+                return self.install(generation, Rc::new(net), params, origin).await;
+            }
+        };
+        let net = Rc::new(net);
+        let (world, of, what) = (self.world.clone(), net.clone(), name.clone());
+        let url = matches!(weights, Weights::Url(_)).then(|| name.clone());
+        let (own, mut sources) = (url.is_none(), std::mem::take(files));
+        let params = async move {
+            if let Some(url) = &url {
+                sources = vec![world.stream(url).await?];
+            }
+            let told = std::cell::Cell::new(f64::MIN);
+            let progress = |received, total| {
+                let now = world.now();
+                if now - told.get() >= PROGRESS || total == Some(received) {
+                    told.set(now);
+                    world.send(Event::Download { what: what.clone(), received, total }, None);
+                }
+            };
+            let open = |beside: &str| if url.is_some() { world.stream(beside) } else { files::nothing_else(beside) };
+            Ok(files::load(&of, sources, &open, &progress).await?.0)
+        };
+        self.loading = Some(Loading { generation, net, name, own, params: Box::pin(params) });
+        Ok(())
+    }
+
+    /// Gives up weights that are on their way, and says so; whether there were any.
+    pub(super) fn stop_loading(&mut self) -> bool {
+        let Some(Loading { generation, name, .. }) = self.loading.take() else { return false };
+        let fault = fault("cancelled", &[("name", &name)], format!("the loading of {name} was stopped"));
+        self.report(Some(generation), Err(fault.into()));
+        true
+    }
+
+    /// The weights of an opening have come, or they have not.
+    pub(super) async fn loaded(&mut self, loading: Loading, params: Result<Vec<Vec<f32>>, LoadError>) {
+        let Loading { generation, net, name, own, .. } = loading;
+        let done = match params {
+            Ok(params) => self.install(generation, net, params, Origin::File(name)).await,
+            Err(LoadError::Fetch(error)) if own => {
+                Err(fault("file-unreadable", &[("name", &name)], error.reason).into())
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(Trouble::Lost) = done {
+            return self.lose().await; // which goes on with these weights on the CPU
+        }
+        self.report(Some(generation), done);
+    }
+
+    /// Puts a network in the place of the one that is open.
+    async fn install(
+        &mut self,
+        generation: Generation,
+        net: Rc<Architecture>,
+        params: Vec<Vec<f32>>,
+        origin: Origin,
+    ) -> Result<(), Trouble> {
         let executor = self.executor(self.backend(), &params)?;
         let momentum = params.iter().map(|p| vec![0.0; p.len()]).collect();
         let other = self.opened.as_ref().is_none_or(|o| o.network.net.variant != net.variant);
-        let network = Network::new(Rc::new(net), executor);
+        let variant = net.variant.name.to_string();
+        let network = Network::new(net, executor);
         let (lesson, mirror) = (Lesson::default(), (params, momentum, None));
         self.opened = Some(Opened { generation, network, origin: origin.clone(), lesson, mirror });
         if other {
             self.config = None;
         }
-        self.send(Event::Opened { generation, variant: variant.into(), origin });
+        self.send(Event::Opened { generation, variant, origin });
         self.show().await?;
         self.tell_kept().await;
         Ok(())
@@ -393,30 +488,26 @@ impl Session {
         &self,
         net: &Architecture,
         weights: &Weights,
-        file: &[u8],
     ) -> Result<(Vec<Vec<f32>>, Origin), Trouble> {
+        let random = |seed| (net.initial(seed), Origin::Random(seed));
         match weights {
-            Weights::Seed(seed) => Ok((net.initial(*seed), Origin::Random(*seed))),
-            Weights::File(name) => {
-                let (params, _) = files::read(net, file).map_err(|e| weights_fault(&e))?;
-                Ok((params, Origin::File(name.clone())))
-            }
+            Weights::Seed(seed) => Ok(random(*seed)),
             Weights::Shipped => {
                 let url = format!("weights/{}.safetensors", net.variant.name);
                 // No trained weights: random ones, called so.
-                let Ok(file) = self.download(&url, net.variant.name).await else {
-                    return Ok((net.initial(SEED), Origin::Random(SEED)));
-                };
+                let Ok(file) = self.download(&url, net.variant.name).await else { return Ok(random(SEED)) };
                 let (params, metadata) = match files::read(net, &file) {
                     Ok(read) => read,
                     Err(error) => {
                         self.send(Event::Failed { request: None, fault: weights_fault(&error) });
-                        return Ok((net.initial(SEED), Origin::Random(SEED)));
+                        return Ok(random(SEED));
                     }
                 };
                 let error = metadata.get(files::TEST_ERROR).and_then(|text| text.parse().ok());
                 Ok((params, Origin::Shipped(error)))
             }
+            // These come in pieces: `open` sees to them.
+            Weights::File(name) | Weights::Url(name) => Err(fault("weights-format", &[], name).into()),
         }
     }
 

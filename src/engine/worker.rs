@@ -1,7 +1,8 @@
 //! The session in a dedicated worker: messages in and out, fetch, IndexedDB, canvases. Knows JS; of networks nothing.
 
+use super::files;
 use super::inbox::Inbox;
-use super::platform::{FetchError, Local, OnBytes, Painting, Platform};
+use super::platform::{FetchError, Local, OnBytes, Painting, Pieces, Platform};
 use super::session::Session;
 use crate::protocol::{Command, Event, Fault, wire};
 use idb::{Database, Factory, ObjectStoreParams, TransactionMode};
@@ -13,7 +14,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    DedicatedWorkerGlobalScope, ImageData, MessageChannel, MessageEvent, OffscreenCanvas,
+    Blob, DedicatedWorkerGlobalScope, ImageData, MessageChannel, MessageEvent, OffscreenCanvas,
     OffscreenCanvasRenderingContext2d, ReadableStreamDefaultReader, Response,
 };
 
@@ -77,7 +78,7 @@ pub fn start() -> Result<(), JsValue> {
                 {
                     browser.canvases.borrow_mut().insert(canvas, surface.clone());
                 }
-                inbox.push(command, extra.iter().find_map(wire::to_bytes));
+                inbox.push(command, Some(extra.iter().filter_map(source).collect()));
             }
             Err(error) => failed(&browser.scope, "bad-command", words(&error)),
         }
@@ -95,35 +96,21 @@ pub fn start() -> Result<(), JsValue> {
 }
 
 impl Browser {
-    async fn get(scope: &DedicatedWorkerGlobalScope, url: &str, progress: &OnBytes) -> Result<Vec<u8>, JsValue> {
-        // Relative to the worker's script, which lies beside the page.
-        let response: Response = JsFuture::from(scope.fetch_with_str(url)).await?.dyn_into()?;
-        if !response.ok() {
-            return Err(format!("{} {}", response.status(), response.status_text()).into());
-        }
-        let headers = response.headers();
-        // Of a body that the browser unpacks, the header tells the packed length.
-        let packed = headers.get("content-encoding")?.is_some();
-        let total = headers.get("content-length")?.and_then(|n| n.parse().ok()).filter(|_| !packed);
-        let Some(body) = response.body() else { return Ok(Vec::new()) };
-        let reader: ReadableStreamDefaultReader = body.get_reader().dyn_into()?;
+    /// All bytes at an address.
+    async fn get(scope: &DedicatedWorkerGlobalScope, url: String, progress: &OnBytes) -> Result<Vec<u8>, FetchError> {
+        let mut stream = Stream::fetch(scope, url).await?;
+        let total = stream.total;
         let mut bytes = Vec::new();
         let mut told = 0;
-        loop {
-            let part = JsFuture::from(reader.read()).await?;
-            if Reflect::get(&part, &"done".into())?.is_truthy() {
-                progress(bytes.len() as u64, total);
-                return Ok(bytes);
-            }
-            let chunk: Uint8Array = Reflect::get(&part, &"value".into())?.dyn_into()?;
-            let from = bytes.len();
-            bytes.resize(from + chunk.length() as usize, 0);
-            chunk.copy_to(&mut bytes[from..]);
+        while let Some(piece) = stream.next().await? {
+            bytes.extend_from_slice(&piece);
             if bytes.len() - told >= 1 << 18 {
                 told = bytes.len();
                 progress(told as u64, total);
             }
         }
+        progress(bytes.len() as u64, total);
+        Ok(bytes)
     }
 
     fn draw(&self, canvas: &OffscreenCanvas, painting: &Painting) -> Result<(), JsValue> {
@@ -166,6 +153,106 @@ impl Browser {
         }
         Ok(())
     }
+}
+
+/// A download or a file, read piece by piece as the browser has them.
+#[derive(Debug)]
+struct Stream {
+    name: String,
+    total: Option<u64>,
+    /// `None`: an answer without a body.
+    reader: Option<ReadableStreamDefaultReader>,
+}
+
+impl Stream {
+    async fn fetch(scope: &DedicatedWorkerGlobalScope, url: String) -> Result<Self, FetchError> {
+        // Relative to the worker's script, which lies beside the page.
+        let asked = JsFuture::from(scope.fetch_with_str(&url)).await;
+        let opened = asked.and_then(|response| {
+            let response: Response = response.dyn_into()?;
+            if !response.ok() {
+                return Err(format!("{} {}", response.status(), response.status_text()).into());
+            }
+            let headers = response.headers();
+            // Of a body that the browser unpacks, the header tells the packed length.
+            let packed = headers.get("content-encoding")?.is_some();
+            let total = headers.get("content-length")?.and_then(|n| n.parse().ok()).filter(|_| !packed);
+            let reader = response.body().map(|body| body.get_reader().dyn_into()).transpose()?;
+            Ok((total, reader))
+        });
+        match opened {
+            Ok((total, reader)) => Ok(Self { name: url, total, reader }),
+            Err(error) => Err(FetchError { url, reason: words(&error) }),
+        }
+    }
+
+    fn of_file(blob: &Blob) -> Result<Self, JsValue> {
+        let name = blob.dyn_ref::<web_sys::File>().map_or_else(String::new, web_sys::File::name);
+        let reader = Some(blob.stream().get_reader().dyn_into()?);
+        Ok(Self { name, total: Some(blob.size() as u64), reader })
+    }
+}
+
+impl Pieces for Stream {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn total(&self) -> Option<u64> {
+        self.total
+    }
+    fn next(&mut self) -> Local<Result<Option<Vec<u8>>, FetchError>> {
+        let (name, read) = (self.name.clone(), self.reader.as_ref().map(ReadableStreamDefaultReader::read));
+        Box::pin(async move {
+            let Some(read) = read else { return Ok(None) };
+            let piece = JsFuture::from(read).await.and_then(|part| {
+                if Reflect::get(&part, &"done".into())?.is_truthy() {
+                    return Ok(None);
+                }
+                Ok(Some(Reflect::get(&part, &"value".into())?.dyn_into::<Uint8Array>()?.to_vec()))
+            });
+            piece.map_err(|error| FetchError { url: name, reason: words(&error) })
+        })
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Ends a download that nobody waits for any more; one that has ended does not mind.
+        if let Some(reader) = &self.reader {
+            let _ = reader.cancel();
+        }
+    }
+}
+
+/// Bytes that a script handed over, copied from JS piece by piece.
+#[derive(Debug)]
+struct Handed {
+    bytes: Uint8Array,
+    at: u32,
+}
+
+impl Pieces for Handed {
+    fn name(&self) -> &str {
+        ""
+    }
+    fn total(&self) -> Option<u64> {
+        Some(self.bytes.length().into())
+    }
+    fn next(&mut self) -> Local<Result<Option<Vec<u8>>, FetchError>> {
+        let end = self.bytes.length().min(self.at + files::PIECE as u32);
+        let piece = (end > self.at).then(|| self.bytes.subarray(self.at, end).to_vec());
+        self.at = end;
+        Box::pin(std::future::ready(Ok(piece)))
+    }
+}
+
+/// A file among what came with a command.
+fn source(value: &JsValue) -> Option<Box<dyn Pieces>> {
+    if let Some(blob) = value.dyn_ref::<Blob>() {
+        return Some(Box::new(Stream::of_file(blob).ok()?));
+    }
+    let buffer = value.is_instance_of::<js_sys::ArrayBuffer>();
+    buffer.then(|| Box::new(Handed { bytes: Uint8Array::new(value), at: 0 }) as Box<dyn Pieces>)
 }
 
 const STORE: &str = "runs";
@@ -218,10 +305,12 @@ impl Platform for Browser {
 
     fn fetch(&self, url: &str, progress: OnBytes) -> Local<Result<Vec<u8>, FetchError>> {
         let (scope, url) = (self.scope.clone(), url.to_string());
-        Box::pin(async move {
-            let got = Self::get(&scope, &url, &progress).await;
-            got.map_err(|error| FetchError { url, reason: words(&error) })
-        })
+        Box::pin(async move { Self::get(&scope, url, &progress).await })
+    }
+
+    fn stream(&self, url: &str) -> Local<Result<Box<dyn Pieces>, FetchError>> {
+        let (scope, url) = (self.scope.clone(), url.to_string());
+        Box::pin(async move { Ok(Box::new(Stream::fetch(&scope, url).await?) as Box<dyn Pieces>) })
     }
 
     fn load(&self, key: &str) -> Local<Result<Option<Vec<u8>>, String>> {

@@ -4,6 +4,7 @@ use super::Arrays;
 use js_sys::{Array, Float32Array, Uint8Array};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
+use web_sys::Blob;
 
 /// A message to post, and what of it is transferred.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub struct Packet {
     pub transfer: Array,
 }
 
-/// Packs a message, its large arrays, and what goes along (an `OffscreenCanvas`, a [`bytes`] buffer).
+/// Packs a message, its large arrays, and what goes along (an `OffscreenCanvas`, a [`bytes`] buffer, a file).
 ///
 /// # Errors
 /// What serde says; no message of the protocol gives cause.
@@ -28,7 +29,10 @@ pub fn pack<M: Arrays + Serialize>(mut message: M, extra: &[JsValue]) -> Result<
         packed.push(&array);
     }
     for value in extra {
-        transfer.push(value);
+        // A file is a handle: it goes along by itself.
+        if !value.is_instance_of::<Blob>() {
+            transfer.push(value);
+        }
         packed.push(value);
     }
     Ok(Packet { message: packed, transfer })
@@ -54,9 +58,4 @@ pub fn unpack<M: Arrays + DeserializeOwned>(data: &JsValue) -> Result<(M, Vec<Js
 /// Bytes as an `ArrayBuffer` that can be transferred.
 pub fn bytes(data: &[u8]) -> JsValue {
     Uint8Array::from(data).buffer().into()
-}
-
-/// The bytes of an `ArrayBuffer`, if it is one.
-pub fn to_bytes(value: &JsValue) -> Option<Vec<u8>> {
-    value.is_instance_of::<js_sys::ArrayBuffer>().then(|| Uint8Array::new(value).to_vec())
 }

@@ -131,12 +131,11 @@ impl Client {
         }
     }
 
-    /// Opens a variant and remembers which; the answer bears the number that is returned.
-    pub fn open(&self, variant: &str, weights: Weights, bytes: Option<js_sys::ArrayBuffer>) -> Generation {
+    /// Opens a variant and remembers which; the answer bears the number that is returned. `files`: `File`s, or an `ArrayBuffer`.
+    pub fn open(&self, variant: &str, weights: Weights, files: &[JsValue]) -> Generation {
         let generation = self.number();
         self.0.variant.replace(variant.into());
-        let transferred: Vec<JsValue> = bytes.map(JsValue::from).into_iter().collect();
-        self.send_with(&Command::Open { generation, variant: variant.into(), weights }, &transferred);
+        self.send_with(&Command::Open { generation, variant: variant.into(), weights }, files);
         generation
     }
 

@@ -214,17 +214,17 @@ impl Script {
         let arch = build(name)?;
         let variant = arch.variant.name;
         let seed = get(weights, "seed");
-        let (source, bytes) = if weights.is_undefined() || weights.is_null() {
-            (Weights::Shipped, None)
+        let (source, files) = if weights.is_undefined() || weights.is_null() {
+            (Weights::Shipped, Vec::new())
         } else if let Some(buffer) = weights.dyn_ref::<js_sys::ArrayBuffer>() {
             // A copy: the caller keeps its own.
-            (Weights::File("script.safetensors".into()), Some(buffer.slice(0)))
+            (Weights::File("script.safetensors".into()), vec![JsValue::from(buffer.slice(0))])
         } else if let Some(seed) = seed.as_f64() {
-            (Weights::Seed(seed as u64), None)
+            (Weights::Seed(seed as u64), Vec::new())
         } else {
             return Err(error("open takes weights as an ArrayBuffer with a safetensors file, or as { seed }."));
         };
-        let generation = self.client.open(variant, source, bytes);
+        let generation = self.client.open(variant, source, &files);
         self.page.dispatch(Action::Visit(variant.into()));
         self.page.dispatch(Action::Opening(generation));
         let opened = self.answer(generation, move |event| match event {

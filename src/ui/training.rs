@@ -526,28 +526,15 @@ fn Confusion(props: &ConfusionProps) -> Html {
     }
 }
 
-/// Hands a file to the engine as the open network's weights.
-pub fn load(client: &super::client::Client, page: &Page, file: &web_sys::File) {
-    let (client, page, name) = (client.clone(), page.clone(), file.name());
-    let bytes = wasm_bindgen_futures::JsFuture::from(file.array_buffer());
-    wasm_bindgen_futures::spawn_local(async move {
-        match bytes.await {
-            Ok(bytes) => {
-                client.send(&Command::Pause);
-                let generation = client.open(&page.view.variant, Weights::File(name), Some(bytes.unchecked_into()));
-                page.dispatch(Action::Opening(generation));
-                page.dispatch(Action::Start(Start::Current));
-            }
-            Err(error) => {
-                let fault = crate::protocol::Fault {
-                    key: "file-unreadable".into(),
-                    args: vec![("name".into(), name)],
-                    detail: format!("{error:?}"),
-                };
-                page.dispatch(Action::Complain(fault));
-            }
-        }
-    });
+/// Hands files to the engine as the open network's weights: one, or several that hold a part each. The engine reads them piece by piece.
+pub fn load(client: &super::client::Client, page: &Page, files: &web_sys::FileList) {
+    let files: Vec<web_sys::File> = (0..files.length()).filter_map(|i| files.get(i)).collect();
+    let Some(name) = files.first().map(web_sys::File::name) else { return };
+    let files: Vec<JsValue> = files.into_iter().map(JsValue::from).collect();
+    client.send(&Command::Pause);
+    let generation = client.open(&page.view.variant, Weights::File(name), &files);
+    page.dispatch(Action::Opening(generation));
+    page.dispatch(Action::Start(Start::Current));
 }
 
 /// Weights as a file: out and in.
@@ -578,8 +565,8 @@ fn Files() -> Html {
         let (client, page) = (client.clone(), page.clone());
         Callback::from(move |event: web_sys::Event| {
             let Some(input) = event.target_dyn_into::<web_sys::HtmlInputElement>() else { return };
-            if let Some(file) = input.files().and_then(|f| f.get(0)) {
-                load(&client, &page, &file);
+            if let Some(files) = input.files() {
+                load(&client, &page, &files);
             }
             // The same file may be picked again.
             input.set_value("");
@@ -595,7 +582,7 @@ fn Files() -> Html {
             <div class="row">
                 <button type="button" onclick={save} disabled={page.origin.is_none()} data-testid="save">{words.get("files-save")}</button>
                 <label class="button">{words.get("files-load")}
-                    <input type="file" accept=".safetensors" onchange={pick} class="sr" data-testid="load" /></label>
+                    <input type="file" multiple=true accept=".safetensors,.json" onchange={pick} class="sr" data-testid="load" /></label>
             </div>
             <p class="note">{words.get("files-note")}</p>
         </section>
@@ -614,8 +601,8 @@ fn use_window_event_drop(client: &super::client::Client, page: &Page) {
     super::hooks::use_window_event("drop", move |event| {
         let Some(transfer) = event.dyn_ref::<DragEvent>().and_then(DragEvent::data_transfer) else { return };
         event.prevent_default();
-        if let Some(file) = transfer.files().and_then(|f| f.get(0)) {
-            load(&client, &page, &file);
+        if let Some(files) = transfer.files() {
+            load(&client, &page, &files);
         }
     });
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Write photo.json: how torchvision and Pillow prepare generated pictures for networks.
+"""Write torchvision.json: how torchvision and Pillow prepare generated pictures for networks.
 
     apt-get install python3-torch python3-torchvision
-    /usr/bin/python3 photos.py photo.json
+    /usr/bin/python3 prepare.py torchvision.json
 
-Byte i of a picture (h × w × RGB, row-major) is floor(256 u_i), u = `fill` of the goldens (README.md) with seed "golden", name "photo/WxH".
+Byte i of a picture (h × w × RGB, row-major) is floor(256 u_i), u = `fill` of the goldens (../golden/README.md) with seed "golden", name "photo/WxH".
 For each case: Resize(resize), CenterCrop(crop), then `md5` of the resulting bytes (row-major, RGB), and samples of the tensor after
 ToTensor and Normalize with ImageNet's mean and standard deviation: [flat index in C×H×W, value].
 """
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torchvision import transforms as T
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "golden"))
 from make import fill
 
 CASES = [(300, 200, 256, 224), (211, 307, 256, 224), (640, 483, 256, 227), (97, 90, 256, 224), (257, 256, 256, 227),
