@@ -1,5 +1,6 @@
 // Convolution. Forward and backward_input are one gather: a product of packed weights and patches, 8 channels × 8 pixels an
-// invocation. Where stride and dilation are 1, `slide` does the same with a third of the loads. backward_weight sums over images and positions in `splits` interleaved parts; sum.wgsl adds the parts.
+// invocation. backward_weight sums over images and positions in `splits` interleaved parts; sum.wgsl adds the parts. Where stride
+// and dilation are 1, `slide` and `slide_weight` do the same with a third of the loads.
 //
 // The gather, on either axis: result position o meets tap k at source position (o·mul + add + k·step) / div, where that is whole.
 //   forward:        mul = stride, add = −padding, step =  dilation, div = 1
@@ -249,139 +250,150 @@ fn put(pixel: u32, at: vec4u, first: u32, m: u32, v: vec4f) {
     }
 }
 
-// The gather for stride 1 and dilation 1, from a source that has its padding. Positions are counted through the source's rows: position f is row f / pitch,
-// column f % pitch, and tap (ky, kx) of the result at f lies at f + ky·pitch + kx. So 8 neighbouring positions share a window that
-// slides along the row: kernel_w + 7 loads for 8·kernel_w products a channel. What is computed beyond a row's end is not stored.
+// The gather for stride 1 and dilation 1: an invocation computes 4·SPAN neighbours of one row in up to 8 channels. Along a row
+// of taps their window slides: 4·SPAN + kernel_w loads of x for 4·SPAN·kernel_w products a channel.
 struct Slide {
     groups: u32, channels: u32, results: u32, blocks: u32,
     images: u32,
-    tiles: u32,    // of 8 positions, an image
-    pitch: u32,    // columns of the source
-    source_map: u32,
+    segments: u32, // of 4·SPAN columns, a row
+    source_h: u32, source_w: u32,
     result_h: u32, result_w: u32,
     kernel_h: u32, kernel_w: u32,
+    padding_y: u32, padding_x: u32,
 }
 
 @group(0) @binding(0) var<uniform> sl: Slide;
 
-// Copies maps with zeros around them, so that `slide` has nothing to check.
-struct Pad {
-    vectors: u32, // vec4 of the padded maps
-    source_h: u32, source_w: u32,
-    padded_h: u32, padded_w: u32,
-    padding_y: u32, padding_x: u32,
-}
+override SPAN: u32 = 2u;     // 1 to 4
+override CHANNELS: u32 = 8u; // of a block, at most: what is beyond is not computed
 
-@group(0) @binding(0) var<uniform> pd: Pad;
-@group(0) @binding(2) var<storage, read_write> padded: array<vec4f>;
-
-@compute @workgroup_size(WG)
-fn pad(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let i = group_index(group, groups) * WG + lane;
-    if i < pd.vectors {
-        var row = i * 4u / pd.padded_w;
-        var column = i * 4u - row * pd.padded_w;
-        var map = row / pd.padded_h;
-        row -= map * pd.padded_h;
-        var at = vec4u();
-        var inside = vec4<bool>();
-        for (var j = 0u; j < 4u; j++) {
-            let y_ = row - pd.padding_y; // wraps round below 0
-            let x_ = column - pd.padding_x;
-            inside[j] = y_ < pd.source_h && x_ < pd.source_w;
-            at[j] = (map * pd.source_h + y_) * pd.source_w + x_;
-            column += 1u;
-            if column == pd.padded_w {
-                column = 0u;
-                row += 1u;
-            }
-            if row == pd.padded_h {
-                row = 0u;
-                map += 1u;
-            }
-        }
-        padded[i] = select(vec4f(0.0), pick(select(vec4u(0u), at, inside)), inside);
+// One pixel of a source row; zero in the padding. Columns left of 0 wrap round, and reading anywhere does no harm.
+fn pixel(row: u32, real: bool, column: u32, width: u32) -> f32 {
+    let value = x[row + column];
+    if CHECKED {
+        return select(0.0, value, real & (column < width));
     }
+    return value;
 }
 
-// Workgroups: (group, block of 8 channels) slowest, then tiles of all images.
+fn pixels(row: u32, column: u32, width: u32) -> vec4f {
+    return vec4f(
+        pixel(row, true, column, width),
+        pixel(row, true, column + 1u, width),
+        pixel(row, true, column + 2u, width),
+        pixel(row, true, column + 3u, width),
+    );
+}
+
+// Four positions × channels 4 to 7 of a block.
+fn add_high(c: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
+    if CHANNELS > 6u {
+        return c + outer(a, b);
+    }
+    return mat4x4f(c[0] + a * b.x, c[1] + a * b.y, c[2], c[3]);
+}
+
+// Workgroups: (group, block of 8 channels) slowest, then segments of all images' rows.
 @compute @workgroup_size(WG)
 fn slide(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let per_block = (sl.images * sl.tiles + WG - 1u) / WG;
+    let total = sl.images * sl.result_h * sl.segments;
+    let per_block = (total + WG - 1u) / WG;
     let index = group_index(id, groups);
     let block = index / per_block; // over all groups
     let tile = index % per_block * WG + lane;
-    if block >= sl.groups * sl.blocks || tile >= sl.images * sl.tiles {
+    if block >= sl.groups * sl.blocks || tile >= total {
         return;
     }
     let group = block / sl.blocks;
     let first = block % sl.blocks * 8u;
-    let image = tile / sl.tiles;
-    let position = tile % sl.tiles * 8u;
-    var map = (image * sl.groups + group) * sl.channels * sl.source_map;
+    let line = tile / sl.segments;
+    let left = (tile - line * sl.segments) * 4u * SPAN;
+    let image = line / sl.result_h;
+    let top = line - image * sl.result_h;
+    let source_map = sl.source_h * sl.source_w;
+    var map = (image * sl.groups + group) * sl.channels * source_map;
 
-    var k = block * (1u + sl.kernel_h * sl.kernel_w * sl.channels) * 2u;
+    // Rows of taps that lie in the source.
+    var ky_first = 0u;
+    var ky_end = sl.kernel_h;
+    if CHECKED {
+        ky_first = max(top, sl.padding_y) - top;
+        ky_end = min(sl.kernel_h, sl.source_h + sl.padding_y - top);
+    }
+
+    var weights = block * (1u + sl.kernel_h * sl.kernel_w * sl.channels);
     // columns: channels, rows: positions
-    var c00 = outer(vec4f(1.0), packed[k]);
-    var c01 = outer(vec4f(1.0), packed[k + 1u]);
-    var c10 = c00;
-    var c11 = c01;
-    k += 2u;
+    let b0 = outer(vec4f(1.0), packed[weights * 2u]);
+    let b1 = outer(vec4f(1.0), packed[weights * 2u + 1u]);
+    weights += 1u;
+    var l0 = b0; var l1 = b0; var l2 = b0; var l3 = b0;
+    var h0 = b1; var h1 = b1; var h2 = b1; var h3 = b1;
     for (var c = 0u; c < sl.channels; c++) {
-        for (var ky = 0u; ky < sl.kernel_h; ky++) {
-            // beyond the source's end only for positions that are not stored
-            var next = map + position + ky * sl.pitch;
-            var a0 = vec4f(x[next], x[next + 1u], x[next + 2u], x[next + 3u]);
-            var a1 = vec4f(x[next + 4u], x[next + 5u], x[next + 6u], x[next + 7u]);
-            next += 8u;
+        for (var ky = ky_first; ky < ky_end; ky++) {
+            var k = (weights + ky * sl.kernel_w) * 2u;
+            let row = map + (top + ky - sl.padding_y) * sl.source_w;
+            var column = left - sl.padding_x;
+            var a0 = pixels(row, column, sl.source_w);
+            var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
+            if SPAN > 1u { a1 = pixels(row, column + 4u, sl.source_w); }
+            if SPAN > 2u { a2 = pixels(row, column + 8u, sl.source_w); }
+            if SPAN > 3u { a3 = pixels(row, column + 12u, sl.source_w); }
+            column += 4u * SPAN;
             for (var kx = 0u; kx < sl.kernel_w; kx++) {
                 let w0 = packed[k];
-                let w1 = packed[k + 1u];
+                l0 += outer(a0, w0);
+                if SPAN > 1u { l1 += outer(a1, w0); }
+                if SPAN > 2u { l2 += outer(a2, w0); }
+                if SPAN > 3u { l3 += outer(a3, w0); }
+                if CHANNELS > 4u {
+                    let w1 = packed[k + 1u];
+                    h0 = add_high(h0, a0, w1);
+                    if SPAN > 1u { h1 = add_high(h1, a1, w1); }
+                    if SPAN > 2u { h2 = add_high(h2, a2, w1); }
+                    if SPAN > 3u { h3 = add_high(h3, a3, w1); }
+                }
                 k += 2u;
-                c00 += outer(a0, w0);
-                c01 += outer(a0, w1);
-                c10 += outer(a1, w0);
-                c11 += outer(a1, w1);
-                a0 = vec4f(a0.yzw, a1.x);
-                a1 = vec4f(a1.yzw, x[next]); // one load too many a row
-                next += 1u;
+                let next = pixel(row, true, column, sl.source_w); // one load too many a row
+                column += 1u;
+                a0 = vec4f(a0.yzw, select(next, a1.x, SPAN > 1u));
+                if SPAN > 1u { a1 = vec4f(a1.yzw, select(next, a2.x, SPAN > 2u)); }
+                if SPAN > 2u { a2 = vec4f(a2.yzw, select(next, a3.x, SPAN > 3u)); }
+                if SPAN > 3u { a3 = vec4f(a3.yzw, next); }
             }
         }
-        map += sl.source_map;
+        map += source_map;
+        weights += sl.kernel_h * sl.kernel_w;
     }
     let result_map = sl.result_h * sl.result_w;
-    let at = ((image * sl.groups + group) * sl.results + first) * result_map;
+    let at = ((image * sl.groups + group) * sl.results + first) * result_map + top * sl.result_w + left;
     let count = sl.results - first;
-    let f = position + vec4u(0u, 1u, 2u, 3u);
-    let row0 = f / sl.pitch;
-    let row1 = (f + 4u) / sl.pitch;
-    let column0 = f - row0 * sl.pitch;
-    let column1 = f + 4u - row1 * sl.pitch;
-    let in0 = (row0 < vec4u(sl.result_h)) & (column0 < vec4u(sl.result_w));
-    let in1 = (row1 < vec4u(sl.result_h)) & (column1 < vec4u(sl.result_w));
-    let out0 = at + row0 * sl.result_w + column0;
-    let out1 = at + row1 * sl.result_w + column1;
-    spill(in0, out0, result_map, count, c00, c01);
-    spill(in1, out1, result_map, count, c10, c11);
+    spill(at, left, count, l0, h0);
+    if SPAN > 1u { spill(at + 4u, left + 4u, count, l1, h1); }
+    if SPAN > 2u { spill(at + 8u, left + 8u, count, l2, h2); }
+    if SPAN > 3u { spill(at + 12u, left + 12u, count, l3, h3); }
 }
 
 // Four positions of up to 8 channels.
-fn spill(inside: vec4<bool>, at: vec4u, map: u32, count: u32, low: mat4x4f, high: mat4x4f) {
-    drop_(inside, at, activate4(low[0]));
-    if count > 1u { drop_(inside, at + map, activate4(low[1])); }
-    if count > 2u { drop_(inside, at + 2u * map, activate4(low[2])); }
-    if count > 3u { drop_(inside, at + 3u * map, activate4(low[3])); }
-    if count > 4u { drop_(inside, at + 4u * map, activate4(high[0])); }
-    if count > 5u { drop_(inside, at + 5u * map, activate4(high[1])); }
-    if count > 6u { drop_(inside, at + 6u * map, activate4(high[2])); }
-    if count > 7u { drop_(inside, at + 7u * map, activate4(high[3])); }
+fn spill(at: u32, column: u32, count: u32, low: mat4x4f, high: mat4x4f) {
+    let map = sl.result_h * sl.result_w;
+    drop_(at, column, low[0]);
+    if count > 1u { drop_(at + map, column, low[1]); }
+    if count > 2u { drop_(at + 2u * map, column, low[2]); }
+    if count > 3u { drop_(at + 3u * map, column, low[3]); }
+    if CHANNELS > 4u {
+        if count > 4u { drop_(at + 4u * map, column, high[0]); }
+        if count > 5u { drop_(at + 5u * map, column, high[1]); }
+        if count > 6u { drop_(at + 6u * map, column, high[2]); }
+        if count > 7u { drop_(at + 7u * map, column, high[3]); }
+    }
 }
 
-fn drop_(inside: vec4<bool>, at: vec4u, v: vec4f) {
-    if inside.x { y[at.x] = v.x; }
-    if inside.y { y[at.y] = v.y; }
-    if inside.z { y[at.z] = v.z; }
-    if inside.w { y[at.w] = v.w; }
+fn drop_(at: u32, column: u32, value: vec4f) {
+    let v = activate4(value);
+    if column < sl.result_w { y[at] = v.x; }
+    if column + 1u < sl.result_w { y[at + 1u] = v.y; }
+    if column + 2u < sl.result_w { y[at + 2u] = v.z; }
+    if column + 3u < sl.result_w { y[at + 3u] = v.w; }
 }
 
 struct Tap { at: vec4u, dy: vec4i, dx: vec4i }
@@ -491,6 +503,162 @@ fn keep(row: u32, first: u32, m: u32, column: vec4u, v: vec4f) {
         if column.y <= w.columns { parts[o.y] = v.y; }
         if column.z <= w.columns { parts[o.z] = v.z; }
         if column.w <= w.columns { parts[o.w] = v.w; }
+    }
+}
+
+// The same for stride 1 and dilation 1: an invocation takes 8 result channels × ROWS kernel rows (of any source channels) × KERNEL_W
+// taps, and walks along result rows, on which each kernel row's window of x slides: 8 + ROWS loads for 8·ROWS·KERNEL_W products.
+struct WeightSlide {
+    groups: u32, channels: u32, results: u32, blocks: u32,
+    row_blocks: u32, // of ROWS kernel rows
+    splits: u32,
+    images: u32,
+    source_h: u32, source_w: u32,
+    result_h: u32, result_w: u32,
+    kernel_h: u32,
+    padding_y: u32, padding_x: u32,
+}
+
+@group(0) @binding(0) var<uniform> ws: WeightSlide;
+
+override KERNEL_W: u32 = 5u; // 1 to 8
+override ROWS: u32 = 4u;     // 1 to 4
+
+// One kernel row: its window, and its sums: matrix columns are taps (4 and 4), matrix rows result channels (4 and 4).
+struct KernelRow { near: vec4f, far: vec4f, l0: mat4x4f, l1: mat4x4f, h0: mat4x4f, h1: mat4x4f }
+
+// The window enters a row of x: all taps but the last.
+fn enter(r: KernelRow, row: u32, real: bool, column: u32) -> KernelRow {
+    var out = r;
+    let width = ws.source_w;
+    if KERNEL_W > 1u { out.near.x = pixel(row, real, column, width); }
+    if KERNEL_W > 2u { out.near.y = pixel(row, real, column + 1u, width); }
+    if KERNEL_W > 3u { out.near.z = pixel(row, real, column + 2u, width); }
+    if KERNEL_W > 4u { out.near.w = pixel(row, real, column + 3u, width); }
+    if KERNEL_W > 5u { out.far.x = pixel(row, real, column + 4u, width); }
+    if KERNEL_W > 6u { out.far.y = pixel(row, real, column + 5u, width); }
+    if KERNEL_W > 7u { out.far.z = pixel(row, real, column + 6u, width); }
+    return out;
+}
+
+// The last tap comes in, products are added, the window moves on.
+fn advance(r: KernelRow, next: f32, d0: vec4f, d1: vec4f) -> KernelRow {
+    var out = r;
+    let lane = vec4u(0u, 1u, 2u, 3u) + 1u;
+    let near = select(r.near, vec4f(next), lane == vec4u(KERNEL_W));
+    out.l0 = taps_added(r.l0, d0, near, KERNEL_W);
+    if CHANNELS > 4u { out.h0 = taps_added(r.h0, d1, near, KERNEL_W); }
+    var far = r.far;
+    if KERNEL_W > 4u {
+        far = select(r.far, vec4f(next), lane + 4u == vec4u(KERNEL_W));
+        out.l1 = taps_added(r.l1, d0, far, KERNEL_W - 4u);
+        if CHANNELS > 4u { out.h1 = taps_added(r.h1, d1, far, KERNEL_W - 4u); }
+    }
+    out.near = vec4f(near.yzw, far.x);
+    out.far = vec4f(far.yzw, 0.0);
+    return out;
+}
+
+fn taps_added(c: mat4x4f, d: vec4f, a: vec4f, count: u32) -> mat4x4f {
+    var out = c;
+    out[0] += d * a.x;
+    if count > 1u { out[1] += d * a.y; }
+    if count > 2u { out[2] += d * a.z; }
+    if count > 3u { out[3] += d * a.w; }
+    return out;
+}
+
+// Invocations: split fastest, then block of ROWS kernel rows, then block of 8 channels. Parts as above.
+@compute @workgroup_size(WG)
+fn slide_weight(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let index = group_index(id, groups) * WG + lane;
+    let split = index % ws.splits;
+    let first_row = index / ws.splits % ws.row_blocks * ROWS;
+    let block = index / ws.splits / ws.row_blocks;
+    if block >= ws.groups * ws.blocks {
+        return;
+    }
+    let group = block / ws.blocks;
+    let first = block % ws.blocks * 8u;
+    let source_map = ws.source_h * ws.source_w;
+    let result_map = ws.result_h * ws.result_w;
+    // channels and kernel rows beyond the end repeat the last one and are not stored
+    let m0 = min(first + vec4u(0u, 1u, 2u, 3u), vec4u(ws.results - 1u)) * result_map;
+    let m1 = min(first + vec4u(4u, 5u, 6u, 7u), vec4u(ws.results - 1u)) * result_map;
+    let rows = min(first_row + vec4u(0u, 1u, 2u, 3u), vec4u(ws.channels * ws.kernel_h - 1u));
+    let c = rows / ws.kernel_h;
+    let ky = rows - c * ws.kernel_h;
+    let map = c * source_map + ky * ws.source_w; // wraps round, as the rows below do
+
+    var r0: KernelRow; var r1: KernelRow; var r2: KernelRow; var r3: KernelRow;
+    var sum0 = vec4f(); // the bias' gradient
+    var sum1 = vec4f();
+    for (var line = split; line < ws.images * ws.result_h; line += ws.splits) {
+        let image = line / ws.result_h;
+        let top = line - image * ws.result_h;
+        let y_ = top + ky - ws.padding_y; // wraps round below 0
+        let real = y_ < vec4u(ws.source_h);
+        let row = map + (image * ws.groups + group) * ws.channels * source_map + (top - ws.padding_y) * ws.source_w;
+        var column = 0u - ws.padding_x;
+        r0 = enter(r0, row.x, real.x, column);
+        if ROWS > 1u { r1 = enter(r1, row.y, real.y, column); }
+        if ROWS > 2u { r2 = enter(r2, row.z, real.z, column); }
+        if ROWS > 3u { r3 = enter(r3, row.w, real.w, column); }
+        column += KERNEL_W - 1u;
+        var d = (image * ws.groups + group) * ws.results * result_map + top * ws.result_w;
+        for (var x_ = 0u; x_ < ws.result_w; x_++) {
+            let d0 = vec4f(dy[d + m0.x], dy[d + m0.y], dy[d + m0.z], dy[d + m0.w]);
+            sum0 += d0;
+            var d1 = vec4f();
+            if CHANNELS > 4u {
+                d1 = vec4f(dy[d + m1.x], dy[d + m1.y], dy[d + m1.z], dy[d + m1.w]);
+                sum1 += d1;
+            }
+            r0 = advance(r0, pixel(row.x, real.x, column, ws.source_w), d0, d1);
+            if ROWS > 1u { r1 = advance(r1, pixel(row.y, real.y, column, ws.source_w), d0, d1); }
+            if ROWS > 2u { r2 = advance(r2, pixel(row.z, real.z, column, ws.source_w), d0, d1); }
+            if ROWS > 3u { r3 = advance(r3, pixel(row.w, real.w, column, ws.source_w), d0, d1); }
+            column += 1u;
+            d += 1u;
+        }
+    }
+    let columns = ws.channels * ws.kernel_h * KERNEL_W + 1u;
+    let at = ((split * ws.groups + group) * ws.results + first) * columns;
+    let count = ws.results - first;
+    keep_row(at, first_row, count, columns, r0);
+    if ROWS > 1u { keep_row(at, first_row + 1u, count, columns, r1); }
+    if ROWS > 2u { keep_row(at, first_row + 2u, count, columns, r2); }
+    if ROWS > 3u { keep_row(at, first_row + 3u, count, columns, r3); }
+    if first_row == 0u {
+        keep_column(at + columns - 1u, count, columns, sum0, sum1);
+    }
+}
+
+fn keep_row(at: u32, row: u32, count: u32, columns: u32, r: KernelRow) {
+    if row < ws.channels * ws.kernel_h {
+        let o = at + row * KERNEL_W;
+        keep_column(o, count, columns, r.l0[0], r.h0[0]);
+        if KERNEL_W > 1u { keep_column(o + 1u, count, columns, r.l0[1], r.h0[1]); }
+        if KERNEL_W > 2u { keep_column(o + 2u, count, columns, r.l0[2], r.h0[2]); }
+        if KERNEL_W > 3u { keep_column(o + 3u, count, columns, r.l0[3], r.h0[3]); }
+        if KERNEL_W > 4u { keep_column(o + 4u, count, columns, r.l1[0], r.h1[0]); }
+        if KERNEL_W > 5u { keep_column(o + 5u, count, columns, r.l1[1], r.h1[1]); }
+        if KERNEL_W > 6u { keep_column(o + 6u, count, columns, r.l1[2], r.h1[2]); }
+        if KERNEL_W > 7u { keep_column(o + 7u, count, columns, r.l1[3], r.h1[3]); }
+    }
+}
+
+// One column of the parts, up to 8 channels.
+fn keep_column(at: u32, count: u32, columns: u32, low: vec4f, high: vec4f) {
+    parts[at] = low.x;
+    if count > 1u { parts[at + columns] = low.y; }
+    if count > 2u { parts[at + 2u * columns] = low.z; }
+    if count > 3u { parts[at + 3u * columns] = low.w; }
+    if CHANNELS > 4u {
+        if count > 4u { parts[at + 4u * columns] = high.x; }
+        if count > 5u { parts[at + 5u * columns] = high.y; }
+        if count > 6u { parts[at + 6u * columns] = high.z; }
+        if count > 7u { parts[at + 7u * columns] = high.w; }
     }
 }
 

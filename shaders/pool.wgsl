@@ -9,6 +9,9 @@ struct Params {
     padding_y: u32, padding_x: u32,
 }
 
+// Windows of 2×2, side by side, that cover every input: written out, since loops and divisions cost more than the pixels.
+override HALVING: bool = false;
+
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -42,19 +45,28 @@ fn place(i: u32, h: u32, w: u32) -> Place {
 
 struct Best { value: f32, at: u32 }
 
+fn better(best: Best, map: u32, at: u32) -> Best {
+    let value = x[map + at];
+    let wins = !(value <= best.value); // NaN wins, so that it shows
+    return Best(select(best.value, value, wins), select(best.at, at, wins));
+}
+
 fn largest(i: u32) -> Best {
     let o = place(i, p.output_h, p.output_w);
     let rows = taps(o.y, p.kernel_h, p.stride_y, p.padding_y, p.input_h);
     let columns = taps(o.x, p.kernel_w, p.stride_x, p.padding_x, p.input_w);
     let map = o.map * p.input_h * p.input_w;
+    if HALVING {
+        let at = (o.y * p.input_w + o.x) * 2u;
+        var best = better(Best(LOWEST, at), map, at);
+        best = better(best, map, at + 1u);
+        best = better(best, map, at + p.input_w);
+        return better(best, map, at + p.input_w + 1u);
+    }
     var best = Best(LOWEST, rows.first * p.input_w + columns.first);
     for (var row = rows.first; row < rows.end; row++) {
         for (var column = columns.first; column < columns.end; column++) {
-            let at = row * p.input_w + column;
-            let value = x[map + at];
-            if !(value <= best.value) { // NaN wins, so that it shows
-                best = Best(value, at);
-            }
+            best = better(best, map, row * p.input_w + column);
         }
     }
     return best;
@@ -87,6 +99,12 @@ fn average_forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
         let rows = taps(o.y, p.kernel_h, p.stride_y, p.padding_y, p.input_h);
         let columns = taps(o.x, p.kernel_w, p.stride_x, p.padding_x, p.input_w);
         let map = o.map * p.input_h * p.input_w;
+        if HALVING {
+            let at = map + (o.y * p.input_w + o.x) * 2u;
+            let lower = at + p.input_w;
+            y[i] = activate((x[at] + x[at + 1u] + x[lower] + x[lower + 1u]) * 0.25);
+            return;
+        }
         var sum = 0.0;
         for (var row = rows.first; row < rows.end; row++) {
             for (var column = columns.first; column < columns.end; column++) {
@@ -136,6 +154,15 @@ fn max_backward_apart(@builtin(workgroup_id) group: vec3u, @builtin(num_workgrou
         let bottom = select((o.y + 1u) * p.stride_y, p.input_h, o.y + 1u == p.output_h);
         let right = select((o.x + 1u) * p.stride_x, p.input_w, o.x + 1u == p.output_w);
         let map = o.map * p.input_h * p.input_w;
+        if HALVING {
+            let at = (o.y * p.input_w + o.x) * 2u;
+            let lower = at + p.input_w;
+            max_gradient[map + at] = select(0.0, gradient, at == winner);
+            max_gradient[map + at + 1u] = select(0.0, gradient, at + 1u == winner);
+            max_gradient[map + lower] = select(0.0, gradient, lower == winner);
+            max_gradient[map + lower + 1u] = select(0.0, gradient, lower + 1u == winner);
+            return;
+        }
         for (var row = o.y * p.stride_y; row < bottom; row++) {
             for (var column = o.x * p.stride_x; column < right; column++) {
                 let at = row * p.input_w + column;
@@ -161,5 +188,35 @@ fn average_backward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups
             }
         }
         average_gradient[i] = sum;
+    }
+}
+
+// As max_backward_apart.
+@compute @workgroup_size(WG)
+fn average_backward_apart(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < p.len {
+        let o = place(i, p.output_h, p.output_w);
+        let gradient = upstream[i] / f32(p.kernel_h * p.kernel_w);
+        let map = o.map * p.input_h * p.input_w;
+        if HALVING {
+            let at = map + (o.y * p.input_w + o.x) * 2u;
+            let lower = at + p.input_w;
+            average_gradient[at] = gradient;
+            average_gradient[at + 1u] = gradient;
+            average_gradient[lower] = gradient;
+            average_gradient[lower + 1u] = gradient;
+            return;
+        }
+        let top = o.y * p.stride_y;
+        let left = o.x * p.stride_x;
+        let bottom = select(top + p.stride_y, p.input_h, o.y + 1u == p.output_h);
+        let right = select(left + p.stride_x, p.input_w, o.x + 1u == p.output_w);
+        for (var row = top; row < bottom; row++) {
+            for (var column = left; column < right; column++) {
+                let covered = row < top + p.kernel_h && column < left + p.kernel_w;
+                average_gradient[map + row * p.input_w + column] = select(0.0, gradient, covered);
+            }
+        }
     }
 }

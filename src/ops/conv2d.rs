@@ -3,7 +3,7 @@
 
 use super::explain::{Ask, Explanation, weighted_sum};
 use super::lower::{Slot, WORKGROUP, splits, sum as sum_parts};
-use super::{Buf, Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
+use super::{Buf, Case, Dispatch, Kind, Layer, Linear, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
 use crate::linalg::{Mat, Patches, Real, gemm, sum};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -123,22 +123,33 @@ struct Gather {
     div: [usize; 2],
 }
 
-impl Conv2d {
-    /// Whether `slide` can do a gather, and wastes little: the source's padding.
-    fn slides(&self, at: &Gather) -> Option<[usize; 2]> {
-        let plain = at.mul == [1; 2] && at.div == [1; 2] && at.step.map(isize::abs) == [1; 2];
+impl Gather {
+    /// The source's padding, if `slide` can do this gather: no stride, no dilation, less padding than kernel.
+    fn slides(&self, kernel: [usize; 2]) -> Option<[usize; 2]> {
+        let plain = self.mul == [1; 2] && self.div == [1; 2] && self.step.map(isize::abs) == [1; 2];
         let mut padding = [0; 2];
         for (axis, padding) in padding.iter_mut().enumerate() {
             // the first source position that the result at 0 meets, whichever way the taps run
-            let first = at.add[axis] + (at.step[axis] * (self.window.kernel[axis] as isize - 1)).min(0);
-            *padding = usize::try_from(-first).ok()?;
+            let first = self.add[axis] + (self.step[axis] * (kernel[axis] as isize - 1)).min(0);
+            *padding = usize::try_from(-first).ok().filter(|p| *p < kernel[axis])?;
         }
-        let pitch = at.source.w + 2 * padding[1];
-        let positions = ((at.result.h - 1) * pitch + at.result.w).next_multiple_of(8);
-        (plain && 5 * positions <= 6 * at.result.map()).then_some(padding)
+        plain.then_some(padding)
     }
+}
 
-    /// Packs the weights and gathers; `padded`: a tap may miss the source.
+/// How many times four neighbours an invocation of `slide` computes: what wastes little of a row and loads little for a product.
+fn span(width: usize, kernel_w: usize) -> usize {
+    let cost = |span: usize| {
+        let computed = width.next_multiple_of(4 * span);
+        let (loads, products) = (4 * span + 9 * kernel_w, 32 * span * kernel_w);
+        // a load costs about as much as two products of four
+        computed * (products + 2 * loads) * 1000 / products
+    };
+    (1..=4).min_by_key(|&span| cost(span)).unwrap_or(1)
+}
+
+impl Conv2d {
+    /// Packs the weights and gathers.
     fn gather(&self, cx: &mut Lower<'_>, at: &Gather, [x, y]: [Buf; 2], bias: Option<Buf>, activation: u32) {
         let groups = self.groups;
         let [kh, kw] = self.window.kernel;
@@ -147,7 +158,7 @@ impl Conv2d {
         let len = groups * blocks * (1 + kh * kw * channels) * 8;
         let packed = cx.workspace(0, len);
         let sizes = [groups, blocks, results, channels, kh * kw];
-        let slides = self.slides(at);
+        let slides = at.slides(self.window.kernel);
         let order = match (slides, at.step[0] > 0) {
             (None, _) => 0,
             (Some(_), true) => 1,
@@ -163,23 +174,18 @@ impl Conv2d {
         };
         cx.push(pack);
         if let Some(padding) = slides {
-            let (h, pitch) = (at.source.h + 2 * padding[0], at.source.w + 2 * padding[1]);
-            let mut from = Slot::Buf(x);
-            if padding != [0; 2] {
-                let len = cx.batch * at.source.c * h * pitch;
-                from = cx.workspace(1, len);
-                let vectors = len.div_ceil(4);
-                let sizes = [vectors, at.source.h, at.source.w, h, pitch];
-                let pad = Dispatch::new("conv2d", "pad").uniform(&sizes).uniform(&padding);
-                cx.push(pad.read(x).write(from).over(vectors));
-            }
-            let tiles = ((at.result.h - 1) * pitch + at.result.w).div_ceil(8);
+            let span = span(at.result.w, kw);
+            let segments = at.result.w.div_ceil(4 * span);
             let kernel = Dispatch::new("conv2d", "slide")
                 .constant("ACTIVATION", activation)
-                .uniform(&[groups, channels, results, blocks, cx.batch, tiles, pitch, h * pitch])
-                .uniform(&[at.result.h, at.result.w, kh, kw]);
-            let tiles = (cx.batch * tiles).div_ceil(WORKGROUP);
-            cx.push(kernel.read(from).read(packed).write(y).groups(groups * blocks * tiles));
+                .constant("CHECKED", u32::from(padding != [0; 2]))
+                .constant("SPAN", span as u32)
+                .constant("CHANNELS", results.min(8) as u32)
+                .uniform(&[groups, channels, results, blocks, cx.batch, segments])
+                .uniform(&[at.source.h, at.source.w, at.result.h, at.result.w, kh, kw])
+                .uniform(&padding);
+            let tiles = (cx.batch * at.result.h * segments).div_ceil(WORKGROUP);
+            cx.push(kernel.read(x).read(packed).write(y).groups(groups * blocks * tiles));
             return;
         }
         let total = cx.batch * at.result.map();
@@ -203,6 +209,54 @@ impl Conv2d {
             .uniform(&at.div);
         let tiles = total.div_ceil(8 * WORKGROUP);
         cx.push(kernel.read(x).read(packed).write(y).groups(groups * blocks * tiles));
+    }
+}
+
+impl Conv2d {
+    /// The weight's gradient in parts for `sum`; and how many.
+    fn weight_parts(&self, cx: &mut Lower<'_>, [x, upstream]: [Buf; 2]) -> (Slot, usize) {
+        let (input, output, groups, batch) = (cx.inputs[0], cx.output, self.groups, cx.batch);
+        let Window { kernel: [kh, kw], stride, padding, dilation, .. } = self.window;
+        let (channels, results) = (input.c / groups, output.c / groups);
+        let (blocks, columns, checked) = (results.div_ceil(8), channels * kh * kw, u32::from(padding != [0; 2]));
+        let len = output.c * (columns + 1);
+        if stride == [1; 2] && dilation == [1; 2] && kw <= 8 {
+            const ROWS: usize = 2;
+            let row_blocks = (channels * kh).div_ceil(ROWS);
+            let splits = splits(batch * output.h, groups * blocks * row_blocks, len);
+            let parts = cx.workspace(0, splits * len);
+            let kernel = Dispatch::new("conv2d", "slide_weight")
+                .constant("CHECKED", checked)
+                .constant("KERNEL_W", kw as u32)
+                .constant("ROWS", ROWS as u32)
+                .constant("CHANNELS", results.min(8) as u32)
+                .uniform(&[groups, channels, results, blocks, row_blocks, splits, batch])
+                .uniform(&[input.h, input.w, output.h, output.w, kh])
+                .uniform(&padding);
+            cx.push(kernel.read(x).read(upstream).write(parts).over(splits * row_blocks * groups * blocks));
+            return (parts, splits);
+        }
+        let (column_blocks, total) = ((columns + 1).div_ceil(8), batch * output.map());
+        let splits = splits(total.div_ceil(32), groups * blocks * column_blocks, len);
+        let parts = cx.workspace(0, splits * len);
+        let kernel = Dispatch::new("conv2d", "backward_weight")
+            .constant("CHECKED", checked)
+            .uniform(&[groups, channels, results, blocks, columns, column_blocks, splits, total])
+            .uniform(&[input.h, input.w, output.h, output.w, kh, kw])
+            .uniform(&stride)
+            .uniform(&padding)
+            .uniform(&dilation)
+            .uniform(&[splits / output.map(), splits / output.w % output.h, splits % output.w]);
+        cx.push(kernel.read(x).read(upstream).write(parts).over(splits * column_blocks * groups * blocks));
+        (parts, splits)
+    }
+
+    /// As a linear layer, where one window is the whole image.
+    fn as_linear(&self, input: Shape) -> Option<Linear> {
+        let window = Window { kernel: [input.h, input.w], ..Window::square(1) };
+        let same = Window { stride: [1; 2], dilation: [1; 2], ceil: false, ..self.window } == window;
+        let whole = same && self.groups == 1 && self.table.is_none();
+        whole.then_some(Linear { out_features: self.out_channels, bias: self.bias })
     }
 }
 
@@ -349,6 +403,9 @@ impl Layer for Conv2d {
 
     fn lower(&self, cx: &mut Lower<'_>) {
         let (input, output, groups) = (cx.inputs[0], cx.output, self.groups);
+        if let Some(linear) = self.as_linear(input) {
+            return linear.lower(cx);
+        }
         let Window { kernel: [kh, kw], stride, padding, dilation, .. } = self.window;
         let (taps, channels, results) = (kh * kw, input.c / groups, output.c / groups);
         let (x, bias) = (cx.bind.inputs[0], cx.bind.params.get(1).copied());
@@ -369,20 +426,7 @@ impl Layer for Conv2d {
         };
         if let Some(grad) = cx.grad_param(0) {
             let columns = channels * taps;
-            let (blocks, column_blocks, total) =
-                (results.div_ceil(8), (columns + 1).div_ceil(8), cx.batch * output.map());
-            let splits = splits(total, groups * blocks * column_blocks, output.c * (columns + 1));
-            let parts = cx.workspace(0, splits * output.c * (columns + 1));
-            let checked = padding != [0; 2];
-            let kernel = Dispatch::new("conv2d", "backward_weight")
-                .constant("CHECKED", u32::from(checked))
-                .uniform(&[groups, channels, results, blocks, columns, column_blocks, splits, total])
-                .uniform(&[input.h, input.w, output.h, output.w, kh, kw])
-                .uniform(&stride)
-                .uniform(&padding)
-                .uniform(&dilation)
-                .uniform(&[splits / output.map(), splits / output.w % output.h, splits % output.w]);
-            cx.push(kernel.read(x).read(upstream).write(parts).over(splits * column_blocks * groups * blocks));
+            let (parts, splits) = self.weight_parts(cx, [x, upstream]);
             cx.push(sum_parts(parts, [splits, output.c, columns], grad, cx.grad_param(1)));
             if let Some(table) = &self.table {
                 let pairs = (0..output.c).flat_map(|o| (0..input.c).map(move |i| (o, i)));
@@ -437,6 +481,9 @@ impl Layer for Conv2d {
             Case::new("whole map", Self::new(9, 4), &[Shape::new(3, 4, 4)], 3),
             Case::new("uneven", uneven, &[Shape::new(2, 8, 7)], 2),
             Case::new("many channels", Self::new(33, 3).padding(1), &[Shape::new(19, 6, 5)], 2),
+            Case::new("7×7 same, wide", Self::new(4, 7).padding(3), &[Shape::new(2, 8, 19)], 2),
+            Case::new("9×9", Self::new(9, 9), &[Shape::new(2, 10, 12)], 2),
+            Case::new("more padding than kernel", Self::new(3, 2).padding(2), &[Shape::new(2, 4, 5)], 2),
             Case::new("11×11 stride 4", Self::new(8, 11).stride(4), &[Shape::new(3, 23, 27)], 2),
         ]
     }

@@ -201,12 +201,12 @@ impl Lowered {
     }
 }
 
-/// Parts into which a sum over `terms` is split, each added up by `blocks` invocations and leaving `results` numbers: enough to
+/// Parts into which a sum over `pieces` is split, each added up by `blocks` invocations and leaving `results` numbers: enough to
 /// keep a device busy, few enough that each part is worth its memory.
-pub fn splits(terms: usize, blocks: usize, results: usize) -> usize {
-    let busy = 4096usize.div_ceil(blocks);
+pub fn splits(pieces: usize, blocks: usize, results: usize) -> usize {
+    let busy = 2048usize.div_ceil(blocks);
     let memory = (1 << 22) / results.max(1); // 16 MiB
-    busy.min(terms.div_ceil(32)).min(memory).clamp(1, terms.max(1))
+    busy.min(memory).clamp(1, pieces.max(1))
 }
 
 /// The second pass of a split sum (`shaders/sum.wgsl`): `parts` holds splits × rows × (columns + 1), the last column the bias'.

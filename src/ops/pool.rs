@@ -34,13 +34,20 @@ fn pooled(window: &Window, inputs: &[Shape]) -> Result<Shape, Mismatch> {
     Ok(Shape::new(input.c, h, w))
 }
 
+/// Whether windows neither overlap nor are padded: an output's gradient goes to its own inputs alone.
+fn apart(window: &Window) -> bool {
+    window.padding == [0; 2] && (0..2).all(|axis| window.stride[axis] >= window.kernel[axis])
+}
+
 /// A kernel of `shaders/pool.wgsl`, an invocation for each unit of all images' `over`.
 fn kernel(window: &Window, cx: &Lower<'_>, entry: &'static str, over: Shape) -> Dispatch {
     let (input, output) = (cx.inputs[0], cx.output);
     let len = cx.batch * over.len();
     let sizes = [len, input.h, input.w, output.h, output.w];
+    let halving = apart(window) && window.kernel == [2; 2] && [input.h, input.w] == [2 * output.h, 2 * output.w];
     Dispatch::new("pool", entry)
         .constant("ACTIVATION", cx.activation())
+        .constant("HALVING", u32::from(halving))
         .uniform(&sizes)
         .uniform(&window.kernel)
         .uniform(&window.stride)
@@ -126,8 +133,7 @@ impl Layer for MaxPool2d {
         if let Some(upstream) = cx.bind.grad_output {
             if let (Some(grad), Some(winners)) = (cx.grad_input(0), cx.bind.saved) {
                 let window = &self.0;
-                let apart = window.padding == [0; 2] && (0..2).all(|axis| window.stride[axis] >= window.kernel[axis]);
-                let kernel = match apart {
+                let kernel = match apart(window) {
                     true => kernel(window, cx, "max_backward_apart", cx.output),
                     false => kernel(window, cx, "max_backward", cx.inputs[0]),
                 };
@@ -239,7 +245,12 @@ impl Layer for AvgPool2d {
     fn lower(&self, cx: &mut Lower<'_>) {
         if let Some(upstream) = cx.bind.grad_output {
             if let Some(grad) = cx.grad_input(0) {
-                cx.push(kernel(&self.0, cx, "average_backward", cx.inputs[0]).read(upstream).write(grad));
+                // In ceil mode the last windows may be smaller, and divide by less.
+                let kernel = match apart(&self.0) && !self.0.ceil {
+                    true => kernel(&self.0, cx, "average_backward_apart", cx.output),
+                    false => kernel(&self.0, cx, "average_backward", cx.inputs[0]),
+                };
+                cx.push(kernel.read(upstream).write(grad));
             }
         } else if let Some(y) = cx.bind.output {
             cx.push(kernel(&self.0, cx, "average_forward", cx.output).read(cx.bind.inputs[0]).write(y));
@@ -258,6 +269,12 @@ impl Layer for AvgPool2d {
     fn cases() -> Vec<Case> {
         vec![
             Case::new("2×2", Self(Window::square(2).stride(2)), &[Shape::new(3, 6, 8)], 2),
+            Case::new(
+                "2×2/3, a row and column left over",
+                Self(Window::square(2).stride(3)),
+                &[Shape::new(2, 9, 10)],
+                2,
+            ),
             Case::new("overlapping 5×5/3", Self(Window::square(5).stride(3)), &[Shape::new(2, 11, 8)], 2),
             Case::new("3×3/2 padded", Self(Window::square(3).stride(2).padding(1)), &[Shape::new(2, 8, 7)], 2),
             Case::new("ceil mode", Self(Window::square(3).stride(2).ceil_mode()), &[Shape::new(2, 8, 6)], 2),

@@ -140,7 +140,7 @@ impl Layer for Subsample {
 
     fn lower(&self, cx: &mut Lower<'_>) {
         let (input, output, batch) = (cx.inputs[0], cx.output, cx.batch);
-        let splits = super::lower::splits(batch * output.map(), output.c, 2 * output.c);
+        let splits = super::lower::splits((batch * output.map()).div_ceil(32), output.c, 2 * output.c);
         let kernel = |entry, len: usize, activation| {
             let sizes = [len, batch, input.c, input.h, input.w, output.h, output.w, self.size, splits];
             Dispatch::new("subsample", entry).constant("ACTIVATION", activation).uniform(&sizes)
