@@ -258,7 +258,7 @@ struct Slide {
     segments: u32, // of 4·SPAN columns, a row
     source_h: u32, source_w: u32,
     result_h: u32, result_w: u32,
-    kernel_h: u32, kernel_w: u32,
+    kernel_h: u32,
     padding_y: u32, padding_x: u32,
 }
 
@@ -266,6 +266,11 @@ struct Slide {
 
 override SPAN: u32 = 2u;     // 1 to 4
 override CHANNELS: u32 = 8u; // of a block, at most: what is beyond is not computed
+override KERNEL_W: u32 = 5u; // 1 to 8: taps are written out, since a loop carries all sums from turn to turn
+
+// 4·SPAN pixels, and their sums in channels 0 to 3 and 4 to 7 of a block: matrix columns are channels.
+struct Window { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f }
+struct Tile { l0: mat4x4f, l1: mat4x4f, l2: mat4x4f, l3: mat4x4f, h0: mat4x4f, h1: mat4x4f, h2: mat4x4f, h3: mat4x4f }
 
 // One pixel of a source row; zero in the padding. Columns left of 0 wrap round, and reading anywhere does no harm.
 fn pixel(row: u32, real: bool, column: u32, width: u32) -> f32 {
@@ -285,6 +290,31 @@ fn pixels(row: u32, column: u32, width: u32) -> vec4f {
     );
 }
 
+fn multiply(t: ptr<function, Tile>, a: Window, k: u32) {
+    let w0 = packed[k];
+    (*t).l0 += outer(a.a0, w0);
+    if SPAN > 1u { (*t).l1 += outer(a.a1, w0); }
+    if SPAN > 2u { (*t).l2 += outer(a.a2, w0); }
+    if SPAN > 3u { (*t).l3 += outer(a.a3, w0); }
+    if CHANNELS > 4u {
+        let w1 = packed[k + 1u];
+        (*t).h0 = add_high((*t).h0, a.a0, w1);
+        if SPAN > 1u { (*t).h1 = add_high((*t).h1, a.a1, w1); }
+        if SPAN > 2u { (*t).h2 = add_high((*t).h2, a.a2, w1); }
+        if SPAN > 3u { (*t).h3 = add_high((*t).h3, a.a3, w1); }
+    }
+}
+
+// The window moves on by a pixel.
+fn next_tap(t: ptr<function, Tile>, a: ptr<function, Window>, k: u32, row: u32, column: u32) {
+    let next = pixel(row, true, column, sl.source_w);
+    (*a).a0 = vec4f((*a).a0.yzw, select(next, (*a).a1.x, SPAN > 1u));
+    if SPAN > 1u { (*a).a1 = vec4f((*a).a1.yzw, select(next, (*a).a2.x, SPAN > 2u)); }
+    if SPAN > 2u { (*a).a2 = vec4f((*a).a2.yzw, select(next, (*a).a3.x, SPAN > 3u)); }
+    if SPAN > 3u { (*a).a3 = vec4f((*a).a3.yzw, next); }
+    multiply(t, *a, k);
+}
+
 // Four positions × channels 4 to 7 of a block.
 fn add_high(c: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
     if CHANNELS > 6u {
@@ -293,7 +323,7 @@ fn add_high(c: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
     return mat4x4f(c[0] + a * b.x, c[1] + a * b.y, c[2], c[3]);
 }
 
-// Workgroups: (group, block of 8 channels) slowest, then segments of all images' rows.
+// Workgroups: (group, block of 8 channels) slowest, then a row's segments in all images: neighbours have the same rows of taps.
 @compute @workgroup_size(WG)
 fn slide(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let total = sl.images * sl.result_h * sl.segments;
@@ -308,8 +338,8 @@ fn slide(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3
     let first = block % sl.blocks * 8u;
     let line = tile / sl.segments;
     let left = (tile - line * sl.segments) * 4u * SPAN;
-    let image = line / sl.result_h;
-    let top = line - image * sl.result_h;
+    let top = line / sl.images;
+    let image = line - top * sl.images;
     let source_map = sl.source_h * sl.source_w;
     var map = (image * sl.groups + group) * sl.channels * source_map;
 
@@ -321,56 +351,42 @@ fn slide(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3
         ky_end = min(sl.kernel_h, sl.source_h + sl.padding_y - top);
     }
 
-    var weights = block * (1u + sl.kernel_h * sl.kernel_w * sl.channels);
+    var weights = block * (1u + sl.kernel_h * KERNEL_W * sl.channels);
     // columns: channels, rows: positions
     let b0 = outer(vec4f(1.0), packed[weights * 2u]);
     let b1 = outer(vec4f(1.0), packed[weights * 2u + 1u]);
     weights += 1u;
-    var l0 = b0; var l1 = b0; var l2 = b0; var l3 = b0;
-    var h0 = b1; var h1 = b1; var h2 = b1; var h3 = b1;
+    var t = Tile(b0, b0, b0, b0, b1, b1, b1, b1);
+    var a: Window;
     for (var c = 0u; c < sl.channels; c++) {
         for (var ky = ky_first; ky < ky_end; ky++) {
-            var k = (weights + ky * sl.kernel_w) * 2u;
+            let k = (weights + ky * KERNEL_W) * 2u;
             let row = map + (top + ky - sl.padding_y) * sl.source_w;
             var column = left - sl.padding_x;
-            var a0 = pixels(row, column, sl.source_w);
-            var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
-            if SPAN > 1u { a1 = pixels(row, column + 4u, sl.source_w); }
-            if SPAN > 2u { a2 = pixels(row, column + 8u, sl.source_w); }
-            if SPAN > 3u { a3 = pixels(row, column + 12u, sl.source_w); }
+            a.a0 = pixels(row, column, sl.source_w);
+            if SPAN > 1u { a.a1 = pixels(row, column + 4u, sl.source_w); }
+            if SPAN > 2u { a.a2 = pixels(row, column + 8u, sl.source_w); }
+            if SPAN > 3u { a.a3 = pixels(row, column + 12u, sl.source_w); }
             column += 4u * SPAN;
-            for (var kx = 0u; kx < sl.kernel_w; kx++) {
-                let w0 = packed[k];
-                l0 += outer(a0, w0);
-                if SPAN > 1u { l1 += outer(a1, w0); }
-                if SPAN > 2u { l2 += outer(a2, w0); }
-                if SPAN > 3u { l3 += outer(a3, w0); }
-                if CHANNELS > 4u {
-                    let w1 = packed[k + 1u];
-                    h0 = add_high(h0, a0, w1);
-                    if SPAN > 1u { h1 = add_high(h1, a1, w1); }
-                    if SPAN > 2u { h2 = add_high(h2, a2, w1); }
-                    if SPAN > 3u { h3 = add_high(h3, a3, w1); }
-                }
-                k += 2u;
-                let next = pixel(row, true, column, sl.source_w); // one load too many a row
-                column += 1u;
-                a0 = vec4f(a0.yzw, select(next, a1.x, SPAN > 1u));
-                if SPAN > 1u { a1 = vec4f(a1.yzw, select(next, a2.x, SPAN > 2u)); }
-                if SPAN > 2u { a2 = vec4f(a2.yzw, select(next, a3.x, SPAN > 3u)); }
-                if SPAN > 3u { a3 = vec4f(a3.yzw, next); }
-            }
+            multiply(&t, a, k);
+            if KERNEL_W > 1u { next_tap(&t, &a, k + 2u, row, column); }
+            if KERNEL_W > 2u { next_tap(&t, &a, k + 4u, row, column + 1u); }
+            if KERNEL_W > 3u { next_tap(&t, &a, k + 6u, row, column + 2u); }
+            if KERNEL_W > 4u { next_tap(&t, &a, k + 8u, row, column + 3u); }
+            if KERNEL_W > 5u { next_tap(&t, &a, k + 10u, row, column + 4u); }
+            if KERNEL_W > 6u { next_tap(&t, &a, k + 12u, row, column + 5u); }
+            if KERNEL_W > 7u { next_tap(&t, &a, k + 14u, row, column + 6u); }
         }
         map += source_map;
-        weights += sl.kernel_h * sl.kernel_w;
+        weights += sl.kernel_h * KERNEL_W;
     }
     let result_map = sl.result_h * sl.result_w;
     let at = ((image * sl.groups + group) * sl.results + first) * result_map + top * sl.result_w + left;
     let count = sl.results - first;
-    spill(at, left, count, l0, h0);
-    if SPAN > 1u { spill(at + 4u, left + 4u, count, l1, h1); }
-    if SPAN > 2u { spill(at + 8u, left + 8u, count, l2, h2); }
-    if SPAN > 3u { spill(at + 12u, left + 12u, count, l3, h3); }
+    spill(at, left, count, t.l0, t.h0);
+    if SPAN > 1u { spill(at + 4u, left + 4u, count, t.l1, t.h1); }
+    if SPAN > 2u { spill(at + 8u, left + 8u, count, t.l2, t.h2); }
+    if SPAN > 3u { spill(at + 12u, left + 12u, count, t.l3, t.h3); }
 }
 
 // Four positions of up to 8 channels.
@@ -521,7 +537,6 @@ struct WeightSlide {
 
 @group(0) @binding(0) var<uniform> ws: WeightSlide;
 
-override KERNEL_W: u32 = 5u; // 1 to 8
 override ROWS: u32 = 4u;     // 1 to 4
 
 // One kernel row: its window, and its sums: matrix columns are taps (4 and 4), matrix rows result channels (4 and 4).

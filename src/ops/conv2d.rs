@@ -124,7 +124,7 @@ struct Gather {
 }
 
 impl Gather {
-    /// The source's padding, if `slide` can do this gather: no stride, no dilation, less padding than kernel.
+    /// The source's padding, if `slide` can do this gather: no stride, no dilation, less padding than kernel, up to 8 taps a row.
     fn slides(&self, kernel: [usize; 2]) -> Option<[usize; 2]> {
         let plain = self.mul == [1; 2] && self.div == [1; 2] && self.step.map(isize::abs) == [1; 2];
         let mut padding = [0; 2];
@@ -133,7 +133,7 @@ impl Gather {
             let first = self.add[axis] + (self.step[axis] * (kernel[axis] as isize - 1)).min(0);
             *padding = usize::try_from(-first).ok().filter(|p| *p < kernel[axis])?;
         }
-        plain.then_some(padding)
+        (plain && kernel[1] <= 8).then_some(padding)
     }
 }
 
@@ -180,9 +180,10 @@ impl Conv2d {
                 .constant("ACTIVATION", activation)
                 .constant("CHECKED", u32::from(padding != [0; 2]))
                 .constant("SPAN", span as u32)
+                .constant("KERNEL_W", kw as u32)
                 .constant("CHANNELS", results.min(8) as u32)
                 .uniform(&[groups, channels, results, blocks, cx.batch, segments])
-                .uniform(&[at.source.h, at.source.w, at.result.h, at.result.w, kh, kw])
+                .uniform(&[at.source.h, at.source.w, at.result.h, at.result.w, kh])
                 .uniform(&padding);
             let tiles = (cx.batch * at.result.h * segments).div_ceil(WORKGROUP);
             cx.push(kernel.read(x).read(packed).write(y).groups(groups * blocks * tiles));
