@@ -1,12 +1,13 @@
 //! Between files and float arrays: data sets, drawings, distortions, batches. Bytes come in, values go out; nothing here
 //! knows graphs, executors, the page, clocks or I/O.
 //!
-//! Reading order: [`idx`] (the files of MNIST → [`Dataset`]; [`looks`] names what a wrong file is instead), [`digits`] (a drawing →
+//! Reading order: [`idx`] and [`cifar`] (the files of MNIST and of CIFAR-10 → [`Dataset`]; [`looks`] names what a wrong file is instead), [`digits`] (a drawing →
 //! a 28×28 digit as MNIST's own), [`input`] (a picture → what a network reads), [`distort`] and [`augment`] (the same, randomly
 //! changed), [`batches`] (a shuffled, resumable stream of them), [`photo`] (a photograph → a network's input), [`labels`] (names of classes).
 
 pub mod augment;
 pub mod batches;
+pub mod cifar;
 pub mod digits;
 pub mod distort;
 pub mod idx;
@@ -101,6 +102,19 @@ impl Dataset {
     pub fn image(&self, index: usize) -> &[u8] {
         let size = self.shape.iter().product::<usize>();
         self.images.get(index * size..(index + 1) * size).unwrap_or_default()
+    }
+
+    /// The pictures of both, these before those of `other`, where they are of one size; else these alone.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        if self.is_empty() {
+            return other;
+        }
+        if self.shape == other.shape {
+            self.images.extend(other.images);
+            self.labels.extend(other.labels);
+        }
+        self
     }
 
     /// The pictures of a range, which is cut at the end of the set.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // clippy.toml frees tests, but not the helpers beside them
 
 use flate2::{Compression, GzBuilder};
+use receptive::data::cifar;
 use receptive::data::digits;
 use receptive::data::idx::{self, Array, Dtype, IdxError};
 use receptive::data::input::Normalisation;
@@ -298,4 +299,58 @@ fn the_names_of_imagenet_are_a_thousand() {
     let different: std::collections::BTreeSet<&String> = names.iter().collect();
     assert_eq!(different.len(), 1000);
     assert_eq!(labels::parse(&file, 10).unwrap_err().to_string(), "has 1000 names where 10 were wanted");
+}
+
+/// A file of CIFAR-10 as its page describes it: `count` pictures, byte j of picture i is i + 7 j, its class i mod 10.
+fn cifar_file(count: usize) -> Vec<u8> {
+    (0..count).flat_map(|i| std::iter::once((i % 10) as u8).chain((0..3072).map(move |j| (i + 7 * j) as u8))).collect()
+}
+
+#[test]
+fn cifar_files_are_read_plain_and_packed() {
+    let file = cifar_file(23);
+    let data = cifar::read(&file).unwrap();
+    assert_eq!((data.len(), data.shape()), (23, [3, 32, 32]));
+    assert_eq!(data.labels()[9..12], [9, 0, 1]);
+    // Red, then green, then blue; row by row.
+    let at = |c: usize, y: usize, x: usize| (22 + 7 * (c * 1024 + y * 32 + x)) as u8;
+    let image = data.image(22);
+    assert_eq!(
+        (image[0], image[33], image[1024 + 5], image[2048 + 1023]),
+        (at(0, 0, 0), at(0, 1, 1), at(1, 0, 5), at(2, 31, 31))
+    );
+    assert_eq!(cifar::read(&gzip(&file)).unwrap(), data);
+    let both = cifar::read(&cifar_file(3)).unwrap().and(data.clone());
+    assert_eq!((both.len(), both.image(2), both.image(25)), (26, &cifar_file(3)[2 * 3073 + 1..3 * 3073], image));
+    assert_eq!(both.part(3..99), data);
+    assert!(both.part(30..40).is_empty());
+}
+
+#[test]
+fn what_is_no_cifar_file_is_told() {
+    let file = cifar_file(4);
+    let words = |file: &[u8]| cifar::read(file).unwrap_err().to_string();
+    assert_eq!(words(&file[..3073 * 2 + 1]), "has 6147 bytes, which is no whole number of pictures (3073 bytes each)");
+    assert_eq!(words(&gzip(&file[..5000])), "has 5000 bytes, which is no whole number of pictures (3073 bytes each)");
+    let mut wrong = file.clone();
+    wrong[3073] = 10;
+    assert_eq!(words(&wrong), "has a class 10 at picture 1, but CIFAR-10 has classes 0 to 9");
+    for (file, looks) in [
+        (&b"<!doctype html>"[..], "a web page"),
+        (b"", "an empty file"),
+        (b"\x80\x04\x95data_batch", "a Python pickle"),
+    ] {
+        let words = words(file);
+        assert!(
+            words.starts_with("is not a binary file of CIFAR-10: it looks like ") && words.contains(looks),
+            "{words}"
+        );
+    }
+    // The archive, not its files.
+    let mut tar = vec![0; 512 * 12];
+    tar[..20].copy_from_slice(b"cifar-10-batches-bin");
+    tar[257..262].copy_from_slice(b"ustar");
+    assert!(words(&gzip(&tar)).ends_with("a tar archive, to be unpacked first"));
+    let whole = gzip(&file);
+    assert!(words(&whole[..whole.len() - 9]).starts_with("is a damaged gzip file"));
 }

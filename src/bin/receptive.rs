@@ -19,7 +19,7 @@ fn main() {}
 mod cli {
     use clap::{Parser, Subcommand, ValueEnum};
     use receptive::arch::{Architecture, VARIANTS, variant};
-    use receptive::data::Dataset;
+    use receptive::data::{Dataset, cifar};
     use receptive::engine::executor::Executor;
     use receptive::engine::facts::facts;
     use receptive::engine::files;
@@ -85,10 +85,10 @@ mod cli {
             #[arg(long)]
             out: PathBuf,
         },
-        /// Train on MNIST; what is not given is the variant's recipe.
+        /// Train on MNIST or CIFAR-10; what is not given is the variant's recipe.
         Train {
             variant: String,
-            /// Folder with the four IDX files, plain or .gz.
+            /// Folder with MNIST's four IDX files or CIFAR-10's binary files, plain or .gz.
             #[arg(long)]
             data: PathBuf,
             #[arg(long)]
@@ -112,7 +112,7 @@ mod cli {
             #[arg(long)]
             out: PathBuf,
         },
-        /// Error on the 10,000 test images.
+        /// Error on the test images.
         Eval {
             variant: String,
             #[arg(long)]
@@ -140,7 +140,7 @@ mod cli {
             Command::Eval { variant, data, weights } => {
                 let net = network(variant)?;
                 let mut executor = executor(load(&net, Some(weights), 0)?, cli.backend)?;
-                let test = dataset(data, "t10k")?;
+                let test = dataset(&net, data, Part::Test)?;
                 let (errors, _) = pollster::block_on(evaluate(&net, &mut executor, &test))?;
                 tested(errors, test.len())
             }
@@ -242,13 +242,56 @@ mod cli {
         }
     }
 
-    fn dataset(dir: &Path, part: &str) -> Result<Dataset> {
-        let file = |kind: &str| {
-            let plain = dir.join(format!("{part}-{kind}"));
-            let packed = dir.join(format!("{part}-{kind}.gz"));
-            bytes(if plain.exists() { &plain } else { &packed })
+    /// Which pictures.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Part {
+        Train,
+        Test,
+    }
+
+    /// The pictures of a folder, MNIST's or CIFAR-10's, where the network can read them.
+    fn dataset(net: &Architecture, dir: &Path, part: Part) -> Result<Dataset> {
+        let found = |name: String| {
+            let places = [dir.join(&name), dir.join(format!("{name}.gz")), dir.join(cifar::FOLDER).join(&name)];
+            let packed = dir.join(cifar::FOLDER).join(format!("{name}.gz"));
+            places.into_iter().chain([packed]).find(|path| path.exists())
         };
-        Ok(Dataset::from_files(&file("images-idx3-ubyte")?, &file("labels-idx1-ubyte")?)?)
+        let mnist = if part == Part::Train { "train" } else { "t10k" };
+        let files: &[&str] = if part == Part::Train { &cifar::TRAIN } else { &cifar::TEST };
+        let files: Vec<PathBuf> = files.iter().filter_map(|name| found(name.to_string())).collect();
+        let images = found(format!("{mnist}-images-idx3-ubyte"));
+        let data = if let Some(images) = images {
+            let labels = dir.join(format!("{mnist}-labels-idx1-ubyte"));
+            let labels = found(format!("{mnist}-labels-idx1-ubyte")).unwrap_or(labels);
+            Dataset::from_files(&bytes(&images)?, &bytes(&labels)?)?
+        } else if !files.is_empty() {
+            if part == Part::Train && files.len() < cifar::TRAIN.len() {
+                eprintln!(
+                    "receptive: only {} of CIFAR-10’s {} training files are there",
+                    files.len(),
+                    cifar::TRAIN.len()
+                );
+            }
+            let mut all = Dataset::default();
+            for path in &files {
+                all = all.and(cifar::read(&bytes(path)?).map_err(|e| format!("{} {e}", path.display()))?);
+            }
+            all
+        } else if dir.join("data_batch_1").exists() || dir.join("cifar-10-batches-py").exists() {
+            return Err(
+                "these are CIFAR-10’s Python files; its binary version (cifar-10-binary.tar.gz) is wanted".into()
+            );
+        } else {
+            let here = dir.display();
+            return Err(format!("{here} holds neither MNIST’s IDX files nor CIFAR-10’s {} …", cifar::TEST[0]).into());
+        };
+        let input = net.graph.nodes()[net.graph.source()].shape;
+        let [channels, height, width] = data.shape();
+        if channels > 1 && [input.c, input.h, input.w] != data.shape() || height > input.h || width > input.w {
+            let name = net.variant.name;
+            return Err(format!("{name} reads {input}, but the pictures are {channels}×{height}×{width}").into());
+        }
+        Ok(data)
     }
 
     fn tested(errors: usize, total: usize) -> Value {
@@ -329,9 +372,9 @@ mod cli {
         recipe.momentum = momentum.unwrap_or(recipe.momentum);
         recipe.weight_decay = weight_decay.unwrap_or(recipe.weight_decay);
 
-        let train = dataset(data, "train")?;
-        // A small set of one's own keeps a twelfth aside, as 5,000 of 60,000.
-        let examples = train.len() - HELD_OUT.min(train.len() / 12);
+        let train = dataset(&net, data, Part::Train)?;
+        // A small set of one's own keeps a tenth aside, as 5,000 of CIFAR-10's 50,000.
+        let examples = train.len() - HELD_OUT.min(train.len() / 10);
         let held_out = train.part(examples..train.len());
         let mut executor = executor(net.initial(recipe.seed), engine)?;
         let mut trainer = Trainer::new(&net, &mut executor, examples, TrainConfig::from(recipe))?;
@@ -362,7 +405,7 @@ mod cli {
                 trainer.lr()
             );
         }
-        let test = dataset(data, "t10k")?;
+        let test = dataset(&net, data, Part::Test)?;
         let (errors, _) = pollster::block_on(evaluate(&net, &mut executor, &test))?;
         let result = tested(errors, test.len());
         let params = pollster::block_on(executor.params())?;

@@ -20,6 +20,8 @@ pub enum Looks {
     Pickle,
     /// gzip.
     Gzip,
+    /// A tar archive.
+    Tar,
     /// HDF5: Keras' `.h5`.
     Hdf5,
     /// NumPy's `.npy`.
@@ -47,6 +49,7 @@ impl Looks {
             [0x93, b'N', b'U', b'M', ..] => Self::Npy,
             [0x89, b'P', b'N', b'G', ..] | [0xFF, 0xD8, 0xFF, ..] => Self::Picture,
             [0, 0, 8..=9 | 0xB..=0xE, 1..=8, ..] => Self::Idx,
+            _ if bytes.get(257..262) == Some(b"ustar") => Self::Tar,
             _ if bytes.starts_with(b"version https://git-lfs") => Self::LfsPointer,
             _ if tag.starts_with(b"<!doc") || tag.starts_with(b"<html") || tag.starts_with(b"<?xml") => Self::Html,
             _ if matches!(text.first(), Some(b'{' | b'[')) => Self::Json,
@@ -69,6 +72,7 @@ impl fmt::Display for Looks {
             Self::Zip => "a ZIP archive",
             Self::Pickle => "a Python pickle",
             Self::Gzip => "a gzip file",
+            Self::Tar => "a tar archive, to be unpacked first",
             Self::Hdf5 => "an HDF5 file",
             Self::Npy => "a NumPy array (.npy)",
             Self::Picture => "a picture",
@@ -103,6 +107,10 @@ mod tests {
         ] {
             assert_eq!(Looks::at(bytes), expected, "{bytes:?}");
         }
+        let mut tar = [0; 512];
+        tar[..5].copy_from_slice(b"a.bin");
+        tar[257..262].copy_from_slice(b"ustar");
+        assert_eq!(Looks::at(&tar), Looks::Tar);
         assert_eq!(Looks::at(b"\x01\x02\xab\xff").to_string(), "nothing known (first bytes 01 02 ab ff)");
     }
 }
