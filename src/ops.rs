@@ -8,27 +8,41 @@ use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
 
 mod activation;
+mod add;
+mod batch_norm;
+mod concat;
 mod conv2d;
+mod dropout;
 pub mod explain;
 mod flatten;
+mod global_avg_pool;
 mod input;
 mod linear;
 mod loss;
 pub mod lower;
+mod lrn;
 mod pool;
 mod rbf;
+mod shortcut;
 mod subsample;
 
 pub use activation::Activation;
+pub use add::Add;
+pub use batch_norm::{BatchNorm2d, Folded};
+pub use concat::Concat;
 pub use conv2d::{Conv2d, Table};
+pub use dropout::{Draw, Dropout};
 pub use explain::{Ask, Explanation};
 pub use flatten::Flatten;
+pub use global_avg_pool::GlobalAvgPool;
 pub use input::Input;
 pub use linear::Linear;
 pub use loss::{Loss, Readout};
 pub use lower::{Dispatch, Lower, Lowered};
+pub use lrn::LocalResponseNorm;
 pub use pool::{AvgPool2d, MaxPool2d};
 pub use rbf::Rbf;
+pub use shortcut::Shortcut;
 pub use subsample::Subsample;
 
 /// The enum, its one dispatch, and the list of all test cases, from one list of names.
@@ -58,7 +72,24 @@ macro_rules! ops {
     };
 }
 
-ops!(Input, Conv2d, Linear, Activation, MaxPool2d, AvgPool2d, Subsample, Flatten, Rbf);
+ops!(
+    Input,
+    Conv2d,
+    Linear,
+    Activation,
+    MaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool,
+    Subsample,
+    LocalResponseNorm,
+    BatchNorm2d,
+    Dropout,
+    Concat,
+    Add,
+    Shortcut,
+    Flatten,
+    Rbf,
+);
 
 /// What every layer must tell and do. No default bodies: a forgotten fact does not compile.
 pub trait Layer: Sized {
@@ -295,6 +326,15 @@ impl Param {
         }
     }
 
+    /// Makes any numbers what this parameter could hold: nothing where there is no connection, variances well above zero. For
+    /// checks with random data.
+    pub fn plausible<T: Real>(&self, data: &mut [T]) {
+        self.mask(data);
+        if matches!(self.role, Role::Running(start) if start > 0.0) {
+            data.iter_mut().for_each(|v| *v = v.abs() + T::from_f32(0.5));
+        }
+    }
+
     /// Sets the elements without a connection to zero.
     pub fn mask<T: Real>(&self, data: &mut [T]) {
         if let Some(table) = &self.table {
@@ -327,6 +367,14 @@ pub struct Bindings {
     pub saved: Option<Buf>,
     /// Applied to the value before it is stored: an activation fused into this step.
     pub activation: Option<Activation>,
+    /// Applied before the activation: a batch norm that inference folds into this convolution.
+    pub norm: Option<Folded>,
+    /// Added after the norm and before the activation: the other branch of an addition fused into this convolution (inference).
+    pub residual: Option<Buf>,
+    /// Parameters that forward carries along: a batch norm's running statistics (training).
+    pub updates: Vec<Buf>,
+    /// Where dropout's random numbers come from (training).
+    pub draw: Option<Draw>,
     /// Gradient of the loss with respect to the output.
     pub grad_output: Option<Buf>,
     /// Where the gradient of each input goes; `None`: nobody needs it. Equal to `grad_output`: computed in place.
@@ -339,7 +387,8 @@ impl Bindings {
     /// The buffers this step writes, in the order in which [`Pass::out`] holds them.
     pub fn writes(&self) -> impl Iterator<Item = Buf> + '_ {
         let backward = self.grad_output.is_some();
-        let forward = [self.output, self.saved].into_iter().filter(move |_| !backward).flatten();
+        let forward = [self.output, self.saved].into_iter().flatten().chain(self.updates.iter().copied());
+        let forward = forward.filter(move |_| !backward);
         forward.chain(self.grad_inputs.iter().chain(&self.grad_params).filter_map(|b| *b))
     }
 
@@ -347,7 +396,8 @@ impl Bindings {
     pub fn reads(&self) -> impl Iterator<Item = Buf> + '_ {
         let backward = self.grad_output.is_some();
         let extra = [self.grad_output, self.output, self.saved].into_iter().filter(move |_| backward).flatten();
-        extra.chain(self.inputs.iter().copied()).chain(self.params.iter().copied())
+        let norm = self.norm.iter().flat_map(|norm| norm.params).chain(self.residual).chain(self.draw.map(|d| d.counter));
+        extra.chain(self.inputs.iter().copied()).chain(self.params.iter().copied()).chain(norm)
     }
 }
 
@@ -438,6 +488,25 @@ impl<'a, T: Real> Pass<'a, T> {
     /// Whether forward must keep something for backward.
     pub fn saves(&self) -> bool {
         self.bind.saved.is_some()
+    }
+
+    /// Position in `out` of the first parameter that forward carries along, if it does (training).
+    pub fn updates(&self) -> Option<usize> {
+        (!self.bind.updates.is_empty()).then(|| 1 + usize::from(self.saves()))
+    }
+
+    /// What is fused into a convolution, on its value: y ← f(scale·y + shift + residual).
+    pub fn epilogue(&mut self) {
+        let y = &mut self.out[0];
+        if let Some(norm) = &self.bind.norm {
+            norm.apply(self.mem, self.output, y);
+        }
+        if let Some(residual) = self.bind.residual {
+            crate::linalg::add_into(self.mem.get(residual), y);
+        }
+        if let Some(activation) = self.bind.activation {
+            activation.apply(y);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `forward.rs` | values, fusion of activations into the layer before |
+//! | `forward.rs` | values, fusion of batch norm, addition and activation into the layer before |
 //! | `backward.rs` | loss, gradients (adding where a value fans out), optimizer |
 //! | `patch.rs` | what painters are told |
 
@@ -153,6 +153,8 @@ pub struct Plan {
     pub labels: Option<Buf>,
     /// Where the caller writes `lr, momentum, weight_decay` (training).
     pub hyper: Option<Buf>,
+    /// Where the caller writes a whole number below 2²⁴, another one each step, if there is dropout (training).
+    pub counter: Option<Buf>,
     /// Where the caller writes the upstream gradient (gradient mode).
     pub upstream: Option<Buf>,
     /// `[loss, right]` of the output and of each auxiliary head, then three sums of squares a trained parameter (training).
@@ -193,6 +195,13 @@ impl Plan {
     fn buffer(&mut self, label: String, len: usize) -> Buf {
         self.buffers.push(Buffer { label, len });
         Buf::Local(self.buffers.len() - 1)
+    }
+
+    /// Where dropout finds the step's number.
+    fn counter(&mut self) -> Buf {
+        let found = self.counter.unwrap_or_else(|| self.buffer("counter".into(), 1));
+        self.counter = Some(found);
+        found
     }
 
     /// Elements of a plan buffer; `None` for a parameter's.
@@ -253,14 +262,18 @@ impl fmt::Display for Printed<'_> {
         for step in &plan.steps {
             let node = step.node.map(|id| &net.graph.nodes()[id]);
             let (what, extra) = match &step.task {
-                Task::Forward(bind) => ("forward", bind.activation.map_or("", |a| a.name())),
-                Task::Backward(_) => ("backward", ""),
-                Task::Accumulate { .. } => ("accumulate", ""),
-                Task::Loss { .. } => ("loss", ""),
-                Task::Update { .. } => ("update", ""),
+                Task::Forward(bind) => {
+                    let norm = bind.norm.map(|_| "BatchNorm2d");
+                    let add = bind.residual.map(|_| "Add");
+                    ("forward", [norm, add, bind.activation.map(|a| a.name())])
+                }
+                Task::Backward(_) => ("backward", [None; 3]),
+                Task::Accumulate { .. } => ("accumulate", [None; 3]),
+                Task::Loss { .. } => ("loss", [None; 3]),
+                Task::Update { .. } => ("update", [None; 3]),
             };
             let op = node.map_or(String::new(), |n| format!(" {} {}", n.name, n.op.name()));
-            let plus = if extra.is_empty() { String::new() } else { format!(" + {extra}") };
+            let plus: String = extra.into_iter().flatten().map(|name| format!(" + {name}")).collect();
             writeln!(f, "{what}{op}{plus}: {} <- {}", list(step.writes()), list(step.reads()))?;
         }
         for buffer in &plan.buffers {

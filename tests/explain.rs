@@ -29,7 +29,15 @@ fn work_out(told: &Explanation) -> f32 {
             f.apply(&mut x);
             x[0]
         }
-        Rule::Copy => total,
+        Rule::Copy | Rule::Sum => total,
+        Rule::Normalise => step("weight").unwrap() * step("normalised").unwrap() + step("bias").unwrap(),
+        Rule::LocalResponse => {
+            let own = told.terms.iter().find(|t| t.mark.is_some()).unwrap();
+            assert_eq!(own.values[0], step("input"));
+            let squares: f32 = values().map(|v| v * v).sum();
+            assert!((squares - step("sum").unwrap()).abs() <= 1e-6 * (1.0 + squares));
+            told.steps.last().unwrap().1
+        }
     }
 }
 
@@ -44,7 +52,7 @@ fn check(case: &Case, wrong: f32) -> Result<(), String> {
         .iter()
         .map(|p| {
             let mut data = random(p.param.len());
-            p.param.mask(&mut data);
+            p.param.plausible(&mut data);
             data
         })
         .collect();

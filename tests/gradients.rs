@@ -28,7 +28,7 @@ impl Bench {
                 Role::Fixed(values) => values.iter().map(|&v| f64::from(v)).collect(),
                 _ => (0..p.param.len()).map(|_| f64::from(rng.range(-0.7, 0.7))).collect(),
             };
-            p.param.mask(&mut data);
+            p.param.plausible(&mut data);
             data
         });
         let mut executor = Executor::new(params.collect());

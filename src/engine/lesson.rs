@@ -592,6 +592,9 @@ impl Session {
             for (buf, data) in writes {
                 executor.write(&program, buf, data)?;
             }
+            if let Some(counter) = program.plan.counter {
+                executor.write(&program, counter, &[(step & 0xFF_FFFF) as f32])?;
+            }
             executor.step(&program)?;
             if (step + 1) % GROUP == 0 || step + 1 == steps {
                 losses.extend(executor.collect(&program).await?.iter().map(|stats| stats[0]));

@@ -37,7 +37,7 @@ async fn one(gpu: &Gpu, case: &Case) -> Result<f32, GpuError> {
     let mut rng = Rng::new(5);
     let mut random = |len: usize| (0..len).map(|_| rng.range(-1.0, 1.0)).collect::<Vec<f32>>();
     let mut params: Vec<Vec<f32>> = net.graph.params().iter().map(|p| random(p.param.len())).collect();
-    net.graph.params().iter().zip(&mut params).for_each(|(p, data)| p.param.mask(data));
+    net.graph.params().iter().zip(&mut params).for_each(|(p, data)| p.param.plausible(data));
     let given: Vec<(Buf, Vec<f32>)> =
         plan.inputs.iter().chain(&plan.upstream).map(|&buf| (buf, random(plan.local_len(buf).unwrap_or(0)))).collect();
     let bufs: Vec<Buf> = [plan.values[net.output]]

@@ -185,6 +185,11 @@ impl Trainer {
         executor.write(&self.program, input, &self.images)?;
         executor.write(&self.program, labels, &self.labels)?;
         executor.write(&self.program, hyper, &[lr, self.config.momentum, self.config.weight_decay])?;
+        if let Some(counter) = plan.counter {
+            // Other units are dropped in each step, and in each run of another seed.
+            let number = (self.config.seed.wrapping_mul(0x9E37_79B9) ^ self.step) & 0xFF_FFFF;
+            executor.write(&self.program, counter, &[number as f32])?;
+        }
         executor.step(&self.program)?;
         self.step += 1;
         Ok(())

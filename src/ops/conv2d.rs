@@ -349,9 +349,7 @@ impl Layer for Conv2d {
                 }
             }
         }
-        if let Some(activation) = cx.bind.activation {
-            activation.apply(y);
-        }
+        cx.epilogue();
     }
 
     fn backward<T: Real>(&self, cx: &mut Pass<'_, T>) {
@@ -421,7 +419,10 @@ impl Layer for Conv2d {
         };
         let Some(upstream) = cx.bind.grad_output else {
             if let Some(y) = cx.bind.output {
-                self.gather(cx, &forward, [x, y], bias, cx.activation());
+                let alone = cx.bind.norm.is_none() && cx.bind.residual.is_none();
+                let activation = if alone { cx.activation() } else { 0 };
+                self.gather(cx, &forward, [x, y], bias, activation);
+                cx.epilogue(y);
             }
             return;
         };

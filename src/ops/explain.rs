@@ -34,8 +34,14 @@ pub enum Rule {
     SquaredDistance,
     /// f(x) of the one value.
     Activation(Activation),
-    /// The value itself, from elsewhere (flatten, the input).
+    /// The value itself, from elsewhere (flatten, concatenation, dropout in inference, the input); without a term it is 0.
     Copy,
+    /// Σ of the terms, one an input.
+    Sum,
+    /// weight·(x − mean)/√(variance + ε) + bias (batch norm, running statistics).
+    Normalise,
+    /// x·(k + α/n·Σ x²)^−β over neighbouring maps; [`Term::mark`] is the unit's own map.
+    LocalResponse,
 }
 
 /// A patch of one input map, what it is multiplied with, and what it adds.
@@ -106,11 +112,24 @@ impl Ask<'_> {
             .collect()
     }
 
-    /// One unit of the input, as it is.
+    /// One map of the input.
+    pub fn map(&self, map: usize) -> Term {
+        let input = self.shapes[0];
+        let values = self.inputs[0].iter().skip(map * input.map()).take(input.map());
+        let values = values.copied().map(Some).collect();
+        Term { map, size: [input.h, input.w], values, ..Term::default() }
+    }
+
+    /// One unit of the first input, as it is.
     pub fn single(&self, unit: Unit) -> Term {
-        let value = self.inputs[0].get(self.shapes[0].index(unit)).copied();
+        self.of(0, unit)
+    }
+
+    /// One unit of any input, as it is.
+    pub fn of(&self, input: usize, unit: Unit) -> Term {
+        let value = self.inputs[input].get(self.shapes[input].index(unit)).copied();
         Term {
-            input: 0,
+            input,
             map: unit.c,
             at: [unit.y as isize, unit.x as isize],
             size: [1, 1],

@@ -173,6 +173,30 @@ impl Lower<'_> {
         Activation::code(self.bind.activation)
     }
 
+    /// Kernels for the batch norm and the addition that are fused into a convolution, with its activation, in place.
+    pub fn epilogue(&mut self, y: Buf) {
+        let (shape, activation) = (self.output, self.activation());
+        if let Some(norm) = self.bind.norm {
+            let [weight, bias, mean, variance] = norm.params;
+            let statistics = self.workspace(0, 2 * shape.c);
+            let kernel = |entry| {
+                let sizes = [self.batch, shape.c, shape.map(), 0];
+                Dispatch::new("batch_norm", entry).uniform(&sizes).float(norm.eps)
+            };
+            let running = kernel("running").read(mean).read(variance).write(statistics).over(shape.c);
+            let activation = if self.bind.residual.is_some() { 0 } else { activation };
+            let folded = kernel("normalise_in_place").constant("ACTIVATION", activation);
+            let folded = folded.write(y).read(statistics).read(weight).read(bias).over(self.batch * shape.len());
+            self.push(running);
+            self.push(folded);
+        }
+        if let Some(residual) = self.bind.residual {
+            let vectors = (self.batch * shape.len()).div_ceil(4);
+            let add = Dispatch::new("add", "add_in_place").constant("ACTIVATION", activation).uniform(&[vectors]);
+            self.push(add.write(y).read(residual).over(vectors));
+        }
+    }
+
     /// Where input `i`'s gradient goes, if anybody wants it.
     pub fn grad_input(&self, i: usize) -> Option<Buf> {
         self.bind.grad_inputs.get(i).copied().flatten()

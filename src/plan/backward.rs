@@ -19,15 +19,16 @@ pub(super) fn plan(plan: &mut Plan, net: &Architecture, request: &Request) {
             let len = request.batch * net.graph.nodes()[of].shape.len();
             let upstream = plan.buffer(format!("upstream({})", net.graph.nodes()[of].name), len);
             plan.upstream = Some(upstream);
-            plan.gradients[root(net, of)] = Some(upstream);
+            let root = root(net, of, plan.trains());
+            plan.gradients[root] = Some(upstream);
             walk(plan, net, request);
         }
     }
 }
 
 /// The node whose memory this one's value is.
-fn root(net: &Architecture, mut id: NodeId) -> NodeId {
-    while is_view(&net.graph.nodes()[id].op) {
+fn root(net: &Architecture, mut id: NodeId, training: bool) -> NodeId {
+    while is_view(&net.graph.nodes()[id].op, training) {
         id = net.graph.nodes()[id].inputs[0];
     }
     id
@@ -43,7 +44,8 @@ fn losses(plan: &mut Plan, net: &Architecture, request: &Request) {
     for (i, (id, weight)) in heads.into_iter().enumerate() {
         let node = &net.graph.nodes()[id];
         let grad = plan.buffer(format!("grad({})", node.name), request.batch * node.shape.len());
-        plan.gradients[root(net, id)] = Some(grad);
+        let root = root(net, id, plan.trains());
+        plan.gradients[root] = Some(grad);
         let Some(output) = plan.values[id] else { continue };
         plan.steps.push(Step {
             node: Some(id),
@@ -73,7 +75,7 @@ fn wanted(net: &Architecture, request: &Request) -> Vec<bool> {
 }
 
 fn walk(plan: &mut Plan, net: &Architecture, request: &Request) {
-    let wanted = wanted(net, request);
+    let (wanted, training) = (wanted(net, request), plan.trains());
     let forward: Vec<Step> = plan.steps.iter().filter(|s| matches!(s.task, Task::Forward(_))).cloned().collect();
     let mut contributions: Vec<Buf> = Vec::new(); // reused: one for each input position
     for step in forward.iter().rev() {
@@ -81,7 +83,7 @@ fn walk(plan: &mut Plan, net: &Architecture, request: &Request) {
         let node = &net.graph.nodes()[id];
         // A fused step's value is its activation's.
         let value = plan.values.iter().position(|v| *v == bind.output && v.is_some()).unwrap_or(id);
-        let Some(upstream) = plan.gradients[root(net, value)] else { continue };
+        let Some(upstream) = plan.gradients[root(net, value, training)] else { continue };
         if let Some(activation) = bind.activation {
             let chain = Bindings {
                 output: bind.output,
@@ -96,7 +98,7 @@ fn walk(plan: &mut Plan, net: &Architecture, request: &Request) {
         let mut sums = Vec::new();
         let mut grad_inputs = Vec::new();
         for (k, &input) in node.inputs.iter().enumerate() {
-            let source = root(net, input);
+            let source = root(net, input, training);
             if !wanted[source] {
                 grad_inputs.push(None);
                 continue;
@@ -130,7 +132,14 @@ fn walk(plan: &mut Plan, net: &Architecture, request: &Request) {
             continue;
         }
         let backward =
-            Bindings { activation: None, grad_output: Some(upstream), grad_inputs, grad_params, ..bind.clone() };
+            Bindings {
+                activation: None,
+                updates: Vec::new(),
+                grad_output: Some(upstream),
+                grad_inputs,
+                grad_params,
+                ..bind.clone()
+            };
         plan.steps.push(Step { node: Some(id), task: Task::Backward(backward) });
         plan.steps.extend(sums.into_iter().map(|task| Step { node: None, task }));
     }

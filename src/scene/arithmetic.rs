@@ -254,6 +254,29 @@ pub fn line(explanations: &[Explanation], words: &Words) -> Vec<String> {
                 out.push(format!("→ {}", activation_text(f, x)));
                 out.push(format!("= {}", number(value)));
             }
+            Rule::Sum => {
+                let parts: Vec<String> = e.terms.iter().map(|t| bracket(t.result)).collect();
+                out.push(format!("{} =", parts.join(" + ")));
+                out.push(number(value));
+            }
+            // In the papers' letters: mean μ, variance σ², scale γ, shift β.
+            Rule::Normalise => {
+                let [x, mean, variance, normalised, weight, bias] =
+                    ["input", "mean", "variance", "normalised", "weight", "bias"].map(|n| step(n).unwrap_or(0.0));
+                out.push(format!("(x − μ) / √(σ² + ε) = ({} {}) / √{}", number(x), signed(-mean), number(variance)));
+                out.push(format!("= {}", number(normalised)));
+                out.push(format!("γ · x̂ + β = {} · {}", number(weight), bracket(normalised)));
+                out.push(signed(bias));
+                out.push(format!("= {}", number(value)));
+            }
+            Rule::LocalResponse => {
+                let [x, sum, denominator] = ["input", "sum", "denominator"].map(|n| step(n).unwrap_or(0.0));
+                out.push(format!("Σ x² = {}", number(sum)));
+                out.push(format!("k + α·Σ x² = {}", number(denominator)));
+                out.push(format!("x / (k + α·Σ x²)^β = {}", number(x)));
+                out.push(format!("/ {}^β", number(denominator)));
+                out.push(format!("= {}", number(value)));
+            }
             Rule::Copy => {
                 if explanations.len() == 1 {
                     out.push(format!("{} = {}", words.value, number(value)));
