@@ -1,6 +1,6 @@
 # Receptive: what people type. Each target does its own set-up (scripts/setup.sh), once.
 .DEFAULT_GOAL := help
-.PHONY: help serve build test lint native-test browser-test sizes setup-build setup-test clean
+.PHONY: help serve build test goldens browser-test sizes setup-build setup-test clean
 
 PORT ?= 8080
 
@@ -34,6 +34,12 @@ test: setup-test  ## everything CI runs, cheap checks first, the tests of the pa
 
 browser-test: build setup-test  ## only the tests of the page; FILE=tests/e2e/x.test.mjs for one file
 	node --test --test-concurrency=1 $(or $(FILE),tests/e2e/*.test.mjs)
+
+goldens: setup-build  ## every golden file on both engines (BACKENDS="cpu gpu"), judged as PyTorch's values are
+	@for backend in $(or $(BACKENDS),cpu gpu); do echo "$$backend:"; \
+	    cargo run --quiet --locked --release --bin receptive -- golden tests/golden/*.json --backend $$backend --json \
+	        > target/golden-$$backend.json; \
+	    python3 tests/golden/compare.py target/golden-$$backend.json tests/golden/*.json; done
 
 sizes: build  ## bytes that a visitor fetches until the first prediction
 	node scripts/sizes.mjs

@@ -4,9 +4,14 @@ use crate::data::input::Normalisation;
 use crate::graph::{Graph, GraphError, NodeId, cost};
 use crate::ops::Loss;
 use crate::rng::Rng;
+use resnet::Block;
 
+mod alexnet;
+mod googlenet;
 mod lenet5;
 mod recipe;
+mod resnet;
+mod vgg;
 
 pub use recipe::{Recipe, Schedule};
 
@@ -47,7 +52,9 @@ pub enum Init {
 pub struct Variant {
     /// What the command line, the page's URL and files call it.
     pub name: &'static str,
-    /// The family's title, as a reader knows it.
+    /// Which of the five papers it belongs to.
+    pub family: &'static str,
+    /// Its title, as a reader knows it.
     pub title: &'static str,
     /// The year of the paper.
     pub year: u16,
@@ -72,8 +79,216 @@ impl Variant {
 
 /// Every variant, in the order in which the page shows them.
 pub static VARIANTS: &[Variant] = &[
-    Variant { name: "lenet5", title: "LeNet-5", year: 1998, build: lenet5::original },
-    Variant { name: "lenet5-modern", title: "LeNet-5, modern", year: 1998, build: lenet5::modern },
+    Variant { name: "lenet5", family: "LeNet-5", title: "LeNet-5", year: 1998, build: lenet5::original },
+    Variant { name: "lenet5-modern", family: "LeNet-5", title: "LeNet-5, modern", year: 1998, build: lenet5::modern },
+    Variant {
+        name: "alexnet-digits",
+        family: "AlexNet",
+        title: "AlexNet for digits",
+        year: 2012,
+        build: alexnet::digits,
+    },
+    Variant { name: "alexnet", family: "AlexNet", title: "AlexNet", year: 2012, build: alexnet::original },
+    Variant {
+        name: "alexnet-torchvision",
+        family: "AlexNet",
+        title: "AlexNet, torchvision",
+        year: 2014,
+        build: alexnet::torchvision,
+    },
+    Variant { name: "vgg-digits", family: "VGGNet", title: "VGGNet for digits", year: 2014, build: vgg::digits },
+    Variant {
+        name: "vgg11",
+        family: "VGGNet",
+        title: "VGG-11",
+        year: 2014,
+        build: |v| vgg::imagenet(v, &vgg::A, false),
+    },
+    Variant {
+        name: "vgg13",
+        family: "VGGNet",
+        title: "VGG-13",
+        year: 2014,
+        build: |v| vgg::imagenet(v, &vgg::B, false),
+    },
+    Variant {
+        name: "vgg16",
+        family: "VGGNet",
+        title: "VGG-16",
+        year: 2014,
+        build: |v| vgg::imagenet(v, &vgg::D, false),
+    },
+    Variant {
+        name: "vgg19",
+        family: "VGGNet",
+        title: "VGG-19",
+        year: 2014,
+        build: |v| vgg::imagenet(v, &vgg::E, false),
+    },
+    Variant {
+        name: "vgg11-bn",
+        family: "VGGNet",
+        title: "VGG-11, batch norm",
+        year: 2014,
+        build: |v| vgg::imagenet(v, &vgg::A, true),
+    },
+    Variant {
+        name: "vgg13-bn",
+        family: "VGGNet",
+        title: "VGG-13, batch norm",
+        year: 2014,
+        build: |v| vgg::imagenet(v, &vgg::B, true),
+    },
+    Variant {
+        name: "vgg16-bn",
+        family: "VGGNet",
+        title: "VGG-16, batch norm",
+        year: 2014,
+        build: |v| vgg::imagenet(v, &vgg::D, true),
+    },
+    Variant {
+        name: "vgg19-bn",
+        family: "VGGNet",
+        title: "VGG-19, batch norm",
+        year: 2014,
+        build: |v| vgg::imagenet(v, &vgg::E, true),
+    },
+    Variant { name: "vgg19-bn-cifar", family: "VGGNet", title: "VGG-19 for CIFAR-10", year: 2014, build: vgg::cifar },
+    Variant {
+        name: "googlenet-digits",
+        family: "GoogLeNet",
+        title: "GoogLeNet for digits",
+        year: 2014,
+        build: googlenet::digits,
+    },
+    Variant { name: "googlenet", family: "GoogLeNet", title: "GoogLeNet", year: 2014, build: googlenet::original },
+    Variant {
+        name: "googlenet-torchvision",
+        family: "GoogLeNet",
+        title: "GoogLeNet, torchvision",
+        year: 2014,
+        build: googlenet::torchvision,
+    },
+    Variant { name: "resnet-digits", family: "ResNet", title: "ResNet for digits", year: 2015, build: resnet::digits },
+    Variant {
+        name: "resnet18",
+        family: "ResNet",
+        title: "ResNet-18",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::Basic, [2, 2, 2, 2]),
+    },
+    Variant {
+        name: "resnet34",
+        family: "ResNet",
+        title: "ResNet-34",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::Basic, [3, 4, 6, 3]),
+    },
+    Variant {
+        name: "resnet50",
+        family: "ResNet",
+        title: "ResNet-50",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::Bottleneck, [3, 4, 6, 3]),
+    },
+    Variant {
+        name: "resnet101",
+        family: "ResNet",
+        title: "ResNet-101",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::Bottleneck, [3, 4, 23, 3]),
+    },
+    Variant {
+        name: "resnet152",
+        family: "ResNet",
+        title: "ResNet-152",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::Bottleneck, [3, 8, 36, 3]),
+    },
+    Variant {
+        name: "resnet50-v1",
+        family: "ResNet",
+        title: "ResNet-50, stride as in the paper",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::BottleneckV1, [3, 4, 6, 3]),
+    },
+    Variant {
+        name: "resnet101-v1",
+        family: "ResNet",
+        title: "ResNet-101, stride as in the paper",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::BottleneckV1, [3, 4, 23, 3]),
+    },
+    Variant {
+        name: "resnet152-v1",
+        family: "ResNet",
+        title: "ResNet-152, stride as in the paper",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::BottleneckV1, [3, 8, 36, 3]),
+    },
+    Variant {
+        name: "plain18",
+        family: "ResNet",
+        title: "Plain-18",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::Plain, [2, 2, 2, 2]),
+    },
+    Variant {
+        name: "plain34",
+        family: "ResNet",
+        title: "Plain-34",
+        year: 2015,
+        build: |v| resnet::imagenet(v, Block::Plain, [3, 4, 6, 3]),
+    },
+    Variant {
+        name: "resnet20-cifar",
+        family: "ResNet",
+        title: "ResNet-20 for CIFAR-10",
+        year: 2015,
+        build: |v| resnet::cifar(v, Block::OptionA, 3),
+    },
+    Variant {
+        name: "resnet32-cifar",
+        family: "ResNet",
+        title: "ResNet-32 for CIFAR-10",
+        year: 2015,
+        build: |v| resnet::cifar(v, Block::OptionA, 5),
+    },
+    Variant {
+        name: "resnet44-cifar",
+        family: "ResNet",
+        title: "ResNet-44 for CIFAR-10",
+        year: 2015,
+        build: |v| resnet::cifar(v, Block::OptionA, 7),
+    },
+    Variant {
+        name: "resnet56-cifar",
+        family: "ResNet",
+        title: "ResNet-56 for CIFAR-10",
+        year: 2015,
+        build: |v| resnet::cifar(v, Block::OptionA, 9),
+    },
+    Variant {
+        name: "resnet110-cifar",
+        family: "ResNet",
+        title: "ResNet-110 for CIFAR-10",
+        year: 2015,
+        build: |v| resnet::cifar(v, Block::OptionA, 18),
+    },
+    Variant {
+        name: "plain20-cifar",
+        family: "ResNet",
+        title: "Plain-20 for CIFAR-10",
+        year: 2015,
+        build: |v| resnet::cifar(v, Block::Plain, 3),
+    },
+    Variant {
+        name: "plain56-cifar",
+        family: "ResNet",
+        title: "Plain-56 for CIFAR-10",
+        year: 2015,
+        build: |v| resnet::cifar(v, Block::Plain, 9),
+    },
 ];
 
 /// The variant of this name.
@@ -83,6 +298,7 @@ pub fn variant(name: &str) -> Option<&'static Variant> {
 
 static UNNAMED: Variant = Variant {
     name: "unnamed",
+    family: "",
     title: "",
     year: 0,
     build: |variant| {
@@ -106,6 +322,36 @@ impl Architecture {
             recipe: Recipe::DEFAULT,
             notes: &[],
         }
+    }
+
+    /// A classifier of grey 32×32 digits.
+    fn digits(variant: &'static Variant, graph: Graph, output: NodeId) -> Self {
+        Self { variant, ..Self::unnamed(graph, output, Loss::CrossEntropy) }
+    }
+
+    /// A classifier of ImageNet's photographs, with the recipe of its paper.
+    fn photographs(variant: &'static Variant, graph: Graph, output: NodeId, recipe: Recipe) -> Self {
+        let normalisation = Normalisation::Imagenet;
+        Self { variant, normalisation, recipe, ..Self::unnamed(graph, output, Loss::CrossEntropy) }
+    }
+
+    /// A classifier of CIFAR-10's 32×32 pictures in colour, with He 2015's recipe.
+    fn cifar(variant: &'static Variant, graph: Graph, output: NodeId) -> Self {
+        let (normalisation, recipe) = (Normalisation::Cifar10, Recipe::CIFAR);
+        Self { variant, normalisation, recipe, ..Self::unnamed(graph, output, Loss::CrossEntropy) }
+    }
+
+    /// The same network without dropout: for comparisons that need the same values twice.
+    ///
+    /// # Errors
+    /// None: it has the shapes of this one.
+    pub fn without_dropout(&self) -> Result<Self, GraphError> {
+        let mut net = self.clone();
+        net.graph = self.graph.map(|op| match op {
+            crate::ops::Op::Dropout(_) => crate::ops::Dropout { p: 0.0 }.into(),
+            other => other.clone(),
+        })?;
+        Ok(net)
     }
 
     /// The graph of one test case: its inputs, named `input0`…, and its op, named `op`.

@@ -127,6 +127,20 @@ impl Graph {
         result
     }
 
+    /// The same graph with each layer put through `change`.
+    ///
+    /// # Errors
+    /// As [`Graph::push`], where a changed layer does not fit.
+    pub fn map(&self, change: impl Fn(&Op) -> Op) -> Result<Self, GraphError> {
+        let mut out = Self::new();
+        for node in &self.nodes {
+            out.group = vec![node.group.clone()];
+            out.push(&node.name, change(&node.op), &node.inputs)?;
+        }
+        out.group.clear();
+        Ok(out)
+    }
+
     /// All nodes, in topological order.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes

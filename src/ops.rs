@@ -8,6 +8,7 @@ use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
 
 mod activation;
+mod adaptive_avg_pool;
 mod add;
 mod batch_norm;
 mod concat;
@@ -15,7 +16,6 @@ mod conv2d;
 mod dropout;
 pub mod explain;
 mod flatten;
-mod global_avg_pool;
 mod input;
 mod linear;
 mod loss;
@@ -27,6 +27,7 @@ mod shortcut;
 mod subsample;
 
 pub use activation::Activation;
+pub use adaptive_avg_pool::AdaptiveAvgPool2d;
 pub use add::Add;
 pub use batch_norm::{BatchNorm2d, Folded};
 pub use concat::Concat;
@@ -34,7 +35,6 @@ pub use conv2d::{Conv2d, Table};
 pub use dropout::{Draw, Dropout};
 pub use explain::{Ask, Explanation};
 pub use flatten::Flatten;
-pub use global_avg_pool::GlobalAvgPool;
 pub use input::Input;
 pub use linear::Linear;
 pub use loss::{Loss, Readout};
@@ -79,7 +79,7 @@ ops!(
     Activation,
     MaxPool2d,
     AvgPool2d,
-    GlobalAvgPool,
+    AdaptiveAvgPool2d,
     Subsample,
     LocalResponseNorm,
     BatchNorm2d,
@@ -396,7 +396,8 @@ impl Bindings {
     pub fn reads(&self) -> impl Iterator<Item = Buf> + '_ {
         let backward = self.grad_output.is_some();
         let extra = [self.grad_output, self.output, self.saved].into_iter().filter(move |_| backward).flatten();
-        let norm = self.norm.iter().flat_map(|norm| norm.params).chain(self.residual).chain(self.draw.map(|d| d.counter));
+        let norm =
+            self.norm.iter().flat_map(|norm| norm.params).chain(self.residual).chain(self.draw.map(|d| d.counter));
         extra.chain(self.inputs.iter().copied()).chain(self.params.iter().copied()).chain(norm)
     }
 }

@@ -141,7 +141,9 @@ fn compare_case(
 /// Whether sums of small integers come out whole: not behind a curve, nor divided by anything but a power of two.
 fn stays_whole(case: &Case) -> bool {
     match &case.op {
-        Op::GlobalAvgPool(_) => case.inputs[0].map().is_power_of_two(),
+        Op::AdaptiveAvgPool2d(pool) => {
+            *pool == receptive::ops::AdaptiveAvgPool2d::GLOBAL && case.inputs[0].map().is_power_of_two()
+        }
         Op::Activation(a) => *a == Activation::Relu,
         Op::AvgPool2d(pool) => {
             pool.0.padding == [0; 2] && !pool.0.ceil && pool.0.kernel.iter().all(|k| k.is_power_of_two())

@@ -5,7 +5,7 @@
 use receptive::arch::{Architecture, VARIANTS, variant};
 use receptive::cpu::Executor;
 use receptive::graph::Graph;
-use receptive::ops::{Activation, Buf, Conv2d, Flatten, Linear, Loss};
+use receptive::ops::{Activation, Buf, Conv2d, Flatten, Linear, Loss, Role};
 use receptive::plan::{Mode, Plan, Printed, Request, Task};
 use receptive::rng::fill;
 use receptive::tensor::Shape;
@@ -22,8 +22,8 @@ fn snapshot(name: &str, net: &Architecture, request: &Request) {
 }
 
 #[test]
-fn lenet_plans_are_as_recorded() {
-    for name in ["lenet5", "lenet5-modern"] {
+fn plans_are_as_recorded() {
+    for name in ["lenet5", "lenet5-modern", "alexnet-digits", "googlenet-digits", "resnet-digits"] {
         let net = variant(name).unwrap().build().unwrap();
         let look: Vec<_> = (0..net.graph.nodes().len()).collect();
         snapshot(&format!("{name}-inference"), &net, &Request::inference(1, &[]));
@@ -39,8 +39,12 @@ fn every_value_is_written_before_it_is_read() {
         let net = v.build().unwrap();
         for request in [Request::inference(3, &[]), Request::training(3)] {
             let plan = Plan::new(&net, &request);
-            let mut known: HashSet<Buf> =
-                plan.inputs.iter().copied().chain([plan.labels, plan.hyper].into_iter().flatten()).collect();
+            let mut known: HashSet<Buf> = plan
+                .inputs
+                .iter()
+                .copied()
+                .chain([plan.labels, plan.hyper, plan.counter].into_iter().flatten())
+                .collect();
             for step in &plan.steps {
                 for buf in step.reads() {
                     assert!(
@@ -70,12 +74,21 @@ fn every_value_is_written_before_it_is_read() {
 
 #[test]
 fn fusing_changes_no_value() {
-    for v in VARIANTS {
+    let chosen = |name: &str| name.starts_with("lenet") || name.ends_with("-digits") || name == "resnet20-cifar";
+    for v in VARIANTS.iter().filter(|v| chosen(v.name)) {
         let net = v.build().unwrap();
         let look: Vec<_> = (0..net.graph.nodes().len()).collect();
         let run = |look: &[usize]| {
             let plan = Plan::new(&net, &Request::inference(2, look));
-            let mut executor = Executor::<f32>::new(net.initial(3));
+            let mut params = net.initial(3);
+            for (p, data) in net.graph.params().iter().zip(&mut params) {
+                // statistics as they are after training, not those that leave values as they are
+                if !matches!(p.param.role, Role::Weight { .. } | Role::Fixed(_)) {
+                    *data = fill("plans", &p.name, data.len(), -0.5, 0.5);
+                    p.param.plausible(data);
+                }
+            }
+            let mut executor = Executor::<f32>::new(params);
             let program = executor.prepare(&net, plan.clone());
             let input = executor.write(program, plan.inputs[0]);
             let len = input.len();
@@ -83,7 +96,10 @@ fn fusing_changes_no_value() {
             executor.run(program);
             executor.read(program, plan.values[net.output].unwrap()).to_vec()
         };
-        assert_eq!(run(&[]), run(&look), "{}", v.name);
+        let (fused, apart) = (run(&[]), run(&look));
+        let scale = apart.iter().fold(0f32, |a, v| a.max(v.abs()));
+        let worst = fused.iter().zip(&apart).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst <= 2e-6 * scale, "{}: {worst} of {scale}", v.name);
     }
 }
 

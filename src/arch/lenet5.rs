@@ -3,7 +3,6 @@
 
 use super::{Architecture, Init, Recipe, Schedule, Variant};
 use crate::data::augment::Augmentation;
-use crate::data::distort::Distortion;
 use crate::data::input::Normalisation;
 use crate::graph::{Graph, GraphError};
 use crate::ops::{Activation, Conv2d, Flatten, Linear, Loss, MaxPool2d, Rbf, Subsample, Table, Window};
@@ -32,9 +31,6 @@ static C3_TABLE: [Cow<'static, [usize]>; 16] = [
     Cow::Borrowed(&[0, 2, 3, 5]),
     Cow::Borrowed(&[0, 1, 2, 3, 4, 5]),
 ];
-
-/// The paper distorts its digits too (§III.A); how far, it does not say.
-const DISTORTED: Augmentation = Augmentation::Digits(Distortion { shift: 1.5, rotate: 9.0, scale: 0.1, shear: 0.12 });
 
 /// C1–S2–C3–S4–C5–F6–Output. Squashing follows every layer but the output; the paper draws it as part of the layer.
 pub(super) fn original(variant: &'static Variant) -> Result<Architecture, GraphError> {
@@ -80,7 +76,7 @@ pub(super) fn original(variant: &'static Variant) -> Result<Architecture, GraphE
             lr: 0.002,
             schedule: Schedule::decay(0.9),
             weight_decay: 0.0,
-            augmentation: DISTORTED,
+            augmentation: Augmentation::DISTORTED,
             ..Recipe::DEFAULT
         },
         notes: &["lenet5-macs", "lenet5-table", "lenet5-glyphs"],
@@ -125,7 +121,7 @@ pub(super) fn modern(variant: &'static Variant) -> Result<Architecture, GraphErr
             batch: 64,
             lr: 0.02,
             schedule: Schedule::decay(0.88),
-            augmentation: DISTORTED,
+            augmentation: Augmentation::DISTORTED,
             ..Recipe::DEFAULT
         },
         notes: &["lenet5-modern"],

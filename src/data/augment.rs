@@ -37,6 +37,9 @@ const COLOURS: [[f32; 3]; 3] = [
 ];
 
 impl Augmentation {
+    /// Digits distorted as far as they may be.
+    pub const DISTORTED: Self = Self::Digits(Distortion::USUAL);
+
     /// The distortion of digits; none where pictures are changed otherwise or not at all.
     pub fn distortion(&self) -> Distortion {
         if let Self::Digits(distortion) = self { *distortion } else { Distortion::default() }

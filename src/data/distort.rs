@@ -24,6 +24,9 @@ pub struct Distortion {
 }
 
 impl Distortion {
+    /// As far as a digit may go and still be read without doubt. LeCun 1998 distorts its digits too (§III.A); how far, it does not say.
+    pub const USUAL: Self = Self { shift: 1.5, rotate: 9.0, scale: 0.1, shear: 0.12 };
+
     /// Whether pictures stay as they are.
     pub fn is_none(&self) -> bool {
         *self == Self::default()

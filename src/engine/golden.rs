@@ -81,6 +81,7 @@ pub async fn compute(file: &str, backend: Backend) -> Result<Value, GoldenError>
     let batch = want.get("batch").and_then(Value::as_u64).ok_or(Form("batch"))? as usize;
     let input = want.get("input").and_then(Range::read).ok_or(Form("input"))?;
     let net = variant(name).ok_or_else(|| GoldenError::Unknown(name.to_string()))?.build()?;
+    let net = if training { net.without_dropout()? } else { net }; // PyTorch's is off too
     let params = parameters(&net, &want, seed)?;
     let executor = match backend {
         Backend::Cpu => Executor::cpu(params),

@@ -4,12 +4,12 @@
 pub const SOURCES: &[(&str, &str)] = &[
     ("accumulate", include_str!("../../shaders/accumulate.wgsl")),
     ("activation", include_str!("../../shaders/activation.wgsl")),
+    ("adaptive_avg_pool", include_str!("../../shaders/adaptive_avg_pool.wgsl")),
     ("add", include_str!("../../shaders/add.wgsl")),
     ("batch_norm", include_str!("../../shaders/batch_norm.wgsl")),
     ("concat", include_str!("../../shaders/concat.wgsl")),
     ("conv2d", include_str!("../../shaders/conv2d.wgsl")),
     ("dropout", include_str!("../../shaders/dropout.wgsl")),
-    ("global_avg_pool", include_str!("../../shaders/global_avg_pool.wgsl")),
     ("linear", include_str!("../../shaders/linear.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
     ("lrn", include_str!("../../shaders/lrn.wgsl")),

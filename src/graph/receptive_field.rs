@@ -98,7 +98,13 @@ pub fn fields(graph: &Graph) -> Vec<Field> {
                 Reach::Window(w) => (w.kernel, w.stride, w.padding, w.dilation),
                 Reach::All | Reach::Flatten => ([shape.h, shape.w], [1; 2], [0; 2], [1; 2]),
             };
-            Field { y: field.y.through(k[0], s[0], p[0], d[0]), x: field.x.through(k[1], s[1], p[1], d[1]) }
+            let seen = Field { y: field.y.through(k[0], s[0], p[0], d[0]), x: field.x.through(k[1], s[1], p[1], d[1]) };
+            // Several units that see everything: from one to the next it is no step.
+            let still = |i: Interval| Interval { jump: 0, ..i };
+            match node.op.reach(shape) {
+                Reach::All if node.shape.map() > 1 => Field { y: still(seen.y), x: still(seen.x) },
+                _ => seen,
+            }
         });
         let pixel = Field { y: Interval::PIXEL, x: Interval::PIXEL };
         fields.push(joined.reduce(|a, b| Field { y: a.y.join(b.y), x: a.x.join(b.x) }).unwrap_or(pixel));

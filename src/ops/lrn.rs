@@ -129,7 +129,7 @@ impl Layer for LocalResponseNorm {
             for (c, (dx, x)) in dx.chunks_exact_mut(map).zip(x.chunks_exact(map)).enumerate() {
                 for j in self.mirrored(c, shape.c) {
                     for ((dx, &x), &t) in dx.iter_mut().zip(x).zip(&t[j * map..][..map]) {
-                        *dx = *dx - factor * x * t;
+                        *dx -= factor * x * t;
                     }
                 }
             }

@@ -131,15 +131,14 @@ fn walk(plan: &mut Plan, net: &Architecture, request: &Request) {
         if grad_inputs.iter().chain(&grad_params).all(Option::is_none) {
             continue;
         }
-        let backward =
-            Bindings {
-                activation: None,
-                updates: Vec::new(),
-                grad_output: Some(upstream),
-                grad_inputs,
-                grad_params,
-                ..bind.clone()
-            };
+        let backward = Bindings {
+            activation: None,
+            updates: Vec::new(),
+            grad_output: Some(upstream),
+            grad_inputs,
+            grad_params,
+            ..bind.clone()
+        };
         plan.steps.push(Step { node: Some(id), task: Task::Backward(backward) });
         plan.steps.extend(sums.into_iter().map(|task| Step { node: None, task }));
     }
