@@ -70,6 +70,152 @@ fn stages_are_as_the_papers_have_them() {
     assert_eq!(LENET5.iter().map(|r| r.2).sum::<usize>(), 60_000); // “60,000 trainable free parameters”
 }
 
+/// A section of `tests/golden/facts.txt`: its title, totals, rows.
+struct Section<'a> {
+    title: &'a str,
+    parameters: usize,
+    macs: u64,
+    /// Name, shape, parameters, multiply-adds, receptive field's size, jump, padding.
+    rows: Vec<(&'a str, [usize; 3], usize, u64, [usize; 3])>,
+    /// `3a`: parameters and multiply-adds of an inception module.
+    modules: Vec<(&'a str, usize, u64)>,
+}
+
+fn sections(text: &str) -> Vec<Section<'_>> {
+    fn number<T: std::str::FromStr>(text: &str) -> T {
+        text.replace(',', "").parse().unwrap_or_else(|_| panic!("{text} is no number"))
+    }
+    let mut out: Vec<Section<'_>> = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let Some((title, totals)) = line.strip_prefix("## ").and_then(|l| l.rsplit_once(": params ")) {
+            let (parameters, macs) = totals.split_once("  MACs ").unwrap();
+            let (parameters, macs) = (number(parameters), number(macs));
+            out.push(Section { title, parameters, macs, rows: Vec::new(), modules: Vec::new() });
+        } else if let ([name, shape, "params", p, "MACs", m, "RF", rf, "stride", jump, "pad", pad], Some(section)) =
+            (&words[..], out.last_mut())
+        {
+            let shape: Vec<usize> = shape.split('x').map(number).collect();
+            section.rows.push((
+                name,
+                [shape[0], shape[1], shape[2]],
+                number(p),
+                number(m),
+                [rf, jump, pad].map(|w| number(w)),
+            ));
+        } else if let ([name, "params", p, "MACs", m], Some(section)) = (&words[..], out.last_mut()) {
+            section.modules.push((name, number(p), number(m)));
+        }
+    }
+    out
+}
+
+/// Which of our variants a section is about; `None`: a network that is not among them.
+fn variant_of(title: &str) -> Option<String> {
+    let digits: String = title.chars().filter(char::is_ascii_digit).collect();
+    Some(match title {
+        _ if title.starts_with("LeNet") => return None, // `LENET5` above
+        _ if title.starts_with("AlexNet original") => "alexnet".into(),
+        _ if title.starts_with("AlexNet torchvision") => "alexnet-torchvision".into(),
+        _ if title.starts_with("VGG-") => format!("vgg{digits}"),
+        "GoogLeNet paper" => "googlenet".into(),
+        _ if title.starts_with("GoogLeNet torchvision") => "googlenet-torchvision".into(),
+        _ if title.starts_with("CIFAR") && title.ends_with("option A") => format!("resnet{digits}-cifar"),
+        _ if title.starts_with("ResNet") && title.ends_with("v1.5") => {
+            format!("resnet{}", &digits[..digits.len() - 2])
+        }
+        _ if title.starts_with("ResNet") && title.ends_with("v1") => {
+            format!("resnet{}-v1", &digits[..digits.len() - 1])
+        }
+        _ => return None, // He's "slim" bottleneck, option B
+    })
+}
+
+/// What of a section is not so. A row is found by the paper's group, by the node's name, or by what its nodes' names begin with.
+fn section_faults(variant_name: &str, section: &Section<'_>) -> Vec<String> {
+    let facts = facts(&variant(variant_name).unwrap().build().unwrap());
+    let mut out = Vec::new();
+    if (facts.parameters, facts.macs) != (section.parameters, section.macs) {
+        out.push(format!("in all: {:?}", (facts.parameters, facts.macs)));
+    }
+    let torchvision = variant_name.ends_with("torchvision");
+    let modules = section.modules.iter().map(|m| (format!("inc{}", m.0), m.1, m.2));
+    let costs: std::collections::HashMap<_, _> = modules.map(|(name, p, m)| (name, (p, m))).collect();
+    for &(row, shape, parameters, macs, field) in &section.rows {
+        let name = match (row, variant_name.starts_with("googlenet"), torchvision) {
+            ("conv1", true, false) => "conv1.7x7_s2".into(),
+            ("conv2red", true, _) => if torchvision { "conv2" } else { "conv2.3x3_reduce" }.into(),
+            ("conv2", true, _) => if torchvision { "conv3" } else { "conv2.3x3" }.into(),
+            ("avgpool", true, false) => "pool5".into(),
+            ("fc", true, false) => "loss3.classifier".into(),
+            (row, true, true) if row.starts_with("pool") => format!("max{row}"),
+            (row, true, _) if row.starts_with("inc") => {
+                format!("inception{}{}", if torchvision { "" } else { "_" }, &row[3..])
+            }
+            _ => match row.strip_prefix("stage").and_then(|r| r.split_once('_')) {
+                Some((stage, block)) => format!("stage{stage}_{}", block.parse::<usize>().unwrap() + 1), // there from 0
+                None => row.to_string(),
+            },
+        };
+        let below = format!("{name}.");
+        let of = |l: &&receptive::engine::facts::LayerFacts| {
+            l.group.rsplit('/').next() == Some(&name) || l.name == name || l.name.starts_with(&below)
+        };
+        let layers: Vec<_> = facts.layers.iter().filter(of).collect();
+        let Some(last) = layers.last() else {
+            out.push(format!("{row}: missing"));
+            continue;
+        };
+        let seen = last.receptive_field;
+        let got = (<[usize; 3]>::from(last.shape), [seen.size, seen.jump, (-seen.start) as usize]);
+        if got != (shape, field) {
+            out.push(format!("{row}: {got:?}"));
+        }
+        let got = (layers.iter().map(|l| l.parameters).sum::<usize>(), layers.iter().map(|l| l.macs).sum::<u64>());
+        // Blocks of a residual network have no cost in the file, inception modules a line of their own.
+        let want = costs.get(row).copied().unwrap_or((parameters, macs));
+        if got != want && (want != (0, 0) || layers.len() == 1) {
+            out.push(format!("{row}: {got:?}, expected {want:?}"));
+        }
+    }
+    out
+}
+
+#[test]
+fn stages_are_as_worked_out_by_another_program() {
+    let text = std::fs::read_to_string(format!("{}/tests/golden/facts.txt", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let sections = sections(&text);
+    let mut checked = 0;
+    for section in &sections {
+        let Some(name) = variant_of(section.title).filter(|name| variant(name).is_some()) else { continue };
+        assert!(section.rows.len() >= 5, "{name}");
+        assert_eq!(section_faults(&name, section), Vec::<String>::new(), "{name}");
+        checked += section.rows.len();
+        // and another network's section is not this one's
+        let other = sections.iter().find(|s| s.title != section.title && s.rows.len() > 5).unwrap();
+        assert!(section_faults(&name, other).len() > 1, "{name}");
+    }
+    assert!(checked > 200, "only {checked} rows");
+}
+
+/// Published totals that are not in that file: torchvision's documentation, He 2015 Table 1, the lecture.
+#[test]
+fn totals_are_the_published_ones() {
+    for (name, parameters) in [
+        ("vgg11-bn", 132_868_840),
+        ("vgg13-bn", 133_053_736),
+        ("vgg16-bn", 138_365_992),
+        ("vgg19-bn", 143_678_248),
+        ("vgg19-bn-cifar", 20_365_002),
+    ] {
+        assert_eq!(variant(name).unwrap().build().unwrap().cost().parameters, parameters, "{name}");
+    }
+    for v in VARIANTS.iter().filter(|v| v.name.ends_with("-digits")) {
+        let net = v.build().unwrap();
+        assert!(net.cost().parameters + net.auxiliary_parameters() <= 400_000, "{}", v.name);
+    }
+}
+
 #[test]
 fn the_table_can_fail() {
     // Each network against the other's table: C3, the pooling and the output differ; and a stage that is not there.

@@ -90,10 +90,7 @@ fn stages(
 pub(super) fn imagenet(variant: &'static Variant, kind: Block, counts: [usize; 4]) -> Result<Architecture, GraphError> {
     let mut g = Graph::new();
     let mut x = g.input("input", Shape::new(3, 224, 224))?;
-    x = g.group("conv1", |g| {
-        let y = conv_bn(g, ["conv1".into(), "bn1".into()], Conv2d::new(64, 7).stride(2).padding(3), x)?;
-        g.push("relu", Activation::Relu, &[y])
-    })?;
+    x = stem(&mut g, Conv2d::new(64, 7).stride(2).padding(3), x)?;
     x = g.push("maxpool", MaxPool2d(Window::square(3).stride(2).padding(1)), &[x])?;
     let group = |stage: usize, block: &str| format!("conv{}_{block}", stage + 1);
     x = stages(&mut g, kind, [&[64, 128, 256, 512], &counts], group, x)?;
@@ -112,7 +109,7 @@ pub(super) fn imagenet(variant: &'static Variant, kind: Block, counts: [usize; 4
 pub(super) fn cifar(variant: &'static Variant, kind: Block, n: usize) -> Result<Architecture, GraphError> {
     let mut g = Graph::new();
     let mut x = g.input("input", Shape::new(3, 32, 32))?;
-    x = stem(&mut g, 16, x)?;
+    x = stem(&mut g, Conv2d::new(16, 3).padding(1), x)?;
     let group = |stage: usize, block: &str| format!("stage{stage}{}", suffix(block));
     x = stages(&mut g, kind, [&[16, 32, 64], &[n; 3]], group, x)?;
     x = g.push("avgpool", AdaptiveAvgPool2d::GLOBAL, &[x])?;
@@ -121,28 +118,30 @@ pub(super) fn cifar(variant: &'static Variant, kind: Block, n: usize) -> Result<
     Ok(Architecture { notes, ..Architecture::cifar(variant, g, output) })
 }
 
-/// Ours, for 32×32 digits: three residual blocks with projections (option B) where the size halves.
+/// Ours, for 32×32 digits: a first convolution that halves, as for photographs, then three stages of two blocks, with projections
+/// (option B) where the size halves again.
 pub(super) fn digits(variant: &'static Variant) -> Result<Architecture, GraphError> {
     let mut g = Graph::new();
     let mut x = g.input("input", Shape::new(1, 32, 32))?;
-    x = stem(&mut g, 16, x)?;
+    x = stem(&mut g, Conv2d::new(16, 5).stride(2).padding(2), x)?;
     let group = |stage: usize, block: &str| format!("stage{stage}{}", suffix(block));
-    x = stages(&mut g, Block::Basic, [&[16, 32, 64], &[1, 1, 1]], group, x)?;
+    x = stages(&mut g, Block::Basic, [&[16, 32, 64], &[2; 3]], group, x)?;
     x = g.push("avgpool", AdaptiveAvgPool2d::GLOBAL, &[x])?;
     let output = g.push("fc", Linear::new(10), &[x])?;
     let recipe = Recipe {
-        epochs: 20,
+        epochs: 15,
         lr: 0.05,
-        schedule: Schedule::decay(0.85),
+        schedule: Schedule::decay(0.8),
         augmentation: Augmentation::DISTORTED,
         ..Recipe::DEFAULT
     };
     Ok(Architecture { recipe, notes: &["digits-sibling"], ..Architecture::digits(variant, g, output) })
 }
 
-fn stem(g: &mut Graph, width: usize, x: NodeId) -> Result<NodeId, GraphError> {
+/// The first convolution, with batch norm and ReLU.
+fn stem(g: &mut Graph, conv: Conv2d, x: NodeId) -> Result<NodeId, GraphError> {
     g.group("conv1", |g| {
-        let y = conv_bn(g, ["conv1".into(), "bn1".into()], Conv2d::new(width, 3).padding(1), x)?;
+        let y = conv_bn(g, ["conv1".into(), "bn1".into()], conv, x)?;
         g.push("relu", Activation::Relu, &[y])
     })
 }
