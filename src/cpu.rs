@@ -42,12 +42,12 @@ struct PlannedLayer {
 pub struct ProgramId(usize);
 
 impl<T: Real> Executor<T> {
-    /// Takes the network's parameters, one vector each in the graph's order; momentum starts at zero.
+    /// Takes the network's parameters, one vector each in the graph's order; momentum starts at zero, and takes room once a plan
+    /// that trains is prepared.
     pub fn new(params: Vec<Vec<T>>) -> Self {
-        let momentum = params.iter().map(|p| vec![T::ZERO; p.len()]).collect();
         Self {
+            momentum: vec![Vec::new(); params.len()],
             params,
-            momentum,
             programs: Vec::new(),
             scratch: Scratch::new(),
             packing: Scratch::new(),
@@ -57,6 +57,9 @@ impl<T: Real> Executor<T> {
 
     /// Allocates a plan's memory. All that a run needs is allocated here or in its first run.
     pub fn prepare(&mut self, net: &Architecture, plan: Plan) -> ProgramId {
+        if plan.hyper.is_some() {
+            self.momentum();
+        }
         let layers = plan.steps.iter().map(|step| {
             step.node.map(|id| {
                 let node = &net.graph.nodes()[id];
@@ -104,7 +107,15 @@ impl<T: Real> Executor<T> {
 
     /// The optimizer's momentum, a vector a parameter.
     pub fn momentum(&mut self) -> &mut Vec<Vec<T>> {
+        for (momentum, param) in self.momentum.iter_mut().zip(&self.params) {
+            momentum.resize(param.len(), T::ZERO);
+        }
         &mut self.momentum
+    }
+
+    /// Momentum back to zero.
+    pub fn rest(&mut self) {
+        self.momentum.iter_mut().for_each(|momentum| momentum.fill(T::ZERO));
     }
 
     /// Runs a plan from its first step to its last.

@@ -111,7 +111,8 @@ fn compare(
     for (i, p) in net.graph.params().iter().enumerate() {
         bufs.extend(plan.param_gradients[i].map(|b| (format!("gradient of {}", p.name), b)));
         bufs.push((p.name.clone(), Buf::Param(i)));
-        bufs.push((format!("momentum of {}", p.name), Buf::Momentum(i)));
+        // Momentum has room where something trains.
+        bufs.extend(plan.hyper.map(|_| (format!("momentum of {}", p.name), Buf::Momentum(i))));
     }
     bufs.extend(plan.stats.map(|b| ("stats".to_string(), b)));
     let list: Vec<Buf> = bufs.iter().map(|(_, b)| *b).collect();

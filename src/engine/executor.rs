@@ -188,7 +188,7 @@ impl Executor {
         }
     }
 
-    /// Replaces parameters and momentum; both must have the network's lengths.
+    /// Replaces parameters and momentum; both must have the network's lengths. No momentum at all: zero.
     ///
     /// # Errors
     /// As [`gpu::Executor::set`].
@@ -196,8 +196,15 @@ impl Executor {
         match self {
             Self::Cpu(cpu) => {
                 cpu.executor.params().clone_from_slice(params);
-                cpu.executor.momentum().clone_from_slice(momentum);
+                if momentum.is_empty() {
+                    cpu.executor.rest();
+                } else {
+                    cpu.executor.momentum().clone_from_slice(momentum);
+                }
                 Ok(())
+            }
+            Self::Gpu(gpu) if momentum.is_empty() => {
+                gpu.set(params, &params.iter().map(|p| vec![0.0; p.len()]).collect::<Vec<_>>())
             }
             Self::Gpu(gpu) => gpu.set(params, momentum),
         }

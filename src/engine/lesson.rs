@@ -3,12 +3,14 @@
 
 use super::files::LoadError;
 use super::platform::{Files, Local, Platform};
-use super::session::{Session, Trouble, fault, nothing_open};
+use super::session::{Mirror, Session, Trouble, fault, nothing_open};
 use super::training::{Evaluation, RunState, TrainError, Trainer};
 use crate::data::Dataset;
 use crate::ops::Buf;
 use crate::plan::{Plan, Request};
-use crate::protocol::{Command, Event, Fault, Generation, Halt, Origin, ParamStats, StepRecord, TrainConfig, Weights};
+use crate::protocol::{
+    Backend, Command, Event, Fault, Generation, Halt, Origin, ParamStats, StepRecord, TrainConfig, Weights,
+};
 use crate::weights::{self, Precision, Tensor};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -196,7 +198,7 @@ impl Session {
     pub(super) async fn play(&mut self) -> Result<(), Trouble> {
         self.opened.as_ref().ok_or_else(nothing_open)?;
         let Some(dataset) = self.data(Part::Train, Command::Play) else { return Ok(()) };
-        self.trainer(&dataset)?;
+        self.trainer(&dataset).await?;
         let now = self.world.now();
         if let Some(opened) = &mut self.opened {
             opened.lesson.running = true;
@@ -219,7 +221,7 @@ impl Session {
     pub(super) async fn step(&mut self) -> Result<(), Trouble> {
         self.opened.as_ref().ok_or_else(nothing_open)?;
         let Some(dataset) = self.data(Part::Train, Command::Step) else { return Ok(()) };
-        self.trainer(&dataset)?;
+        self.trainer(&dataset).await?;
         let running = self.opened.as_mut().map(|o| std::mem::take(&mut o.lesson.running));
         if let Some(opened) = &mut self.opened {
             opened.lesson.told = self.world.now();
@@ -304,13 +306,13 @@ impl Session {
         }
         let (params, origin) = self.weights(&net, weights).await?;
         let Some(opened) = &mut self.opened else { return Ok(()) };
-        let momentum: Vec<Vec<f32>> = params.iter().map(|p| vec![0.0; p.len()]).collect();
-        opened.network.executor.set(&params, &momentum)?;
+        opened.network.executor.set(&params, &[])?;
         let executor = &mut opened.network.executor;
         let lesson = std::mem::take(&mut opened.lesson);
         lesson.trainer.into_iter().for_each(|t| t.release(executor));
         lesson.test.into_iter().for_each(|t| t.release(executor));
-        opened.mirror = (params, momentum, None);
+        let on_gpu = executor.backend() == Backend::Gpu;
+        opened.mirror = on_gpu.then(|| Mirror { params, momentum: Vec::new(), state: None });
         opened.origin = origin.clone();
         let (generation, variant) = (opened.generation, net.variant.name.to_string());
         if lesson.running {
@@ -321,8 +323,11 @@ impl Session {
     }
 
     /// Makes the trainer if there is none.
-    fn trainer(&mut self, dataset: &Dataset) -> Result<(), Trouble> {
+    async fn trainer(&mut self, dataset: &Dataset) -> Result<(), Trouble> {
         let Some(opened) = &mut self.opened else { return Ok(()) };
+        if opened.mirror.is_none() {
+            opened.remember().await?;
+        }
         if opened.lesson.trainer.is_none() {
             let (net, executor) = (opened.network.net.clone(), &mut opened.network.executor);
             let config = self.config.clone().unwrap_or_else(|| net.recipe.into());
@@ -356,7 +361,7 @@ impl Session {
     /// Back to the last weights that were good, and their place in the run.
     fn fall_back(&mut self) -> Result<(), Trouble> {
         let Some(opened) = &mut self.opened else { return Ok(()) };
-        let (params, momentum, state) = &opened.mirror;
+        let Some(Mirror { params, momentum, state }) = &opened.mirror else { return Ok(()) };
         opened.network.executor.set(params, momentum)?;
         if let Some(old) = opened.lesson.trainer.take() {
             old.release(&mut opened.network.executor);
@@ -369,7 +374,7 @@ impl Session {
 
     async fn train_slice(&mut self) -> Result<(), Trouble> {
         let Some(dataset) = self.data(Part::Train, Command::Play) else { return Ok(()) };
-        self.trainer(&dataset)?; // after a change of engine or of the batch
+        self.trainer(&dataset).await?; // after a change of engine or of the batch
         let before = self.world.now();
         let group = self.opened.as_ref().map_or(1, |o| o.lesson.group.clamp(1, GROUP));
         let halt = self.train(&dataset, group).await?;
@@ -463,11 +468,13 @@ impl Session {
         if self.opened.as_ref().is_none_or(|o| o.lesson.trainer.is_none()) {
             return Ok(()); // nothing was trained since it was last kept
         }
-        self.remember().await?;
+        if let Some(opened) = &mut self.opened {
+            opened.remember().await?;
+        }
         let now = self.world.now();
         let (Some(key), Some(opened)) = (self.key(), &mut self.opened) else { return Ok(()) };
         opened.lesson.saved = now;
-        let (params, momentum, Some(state)) = &opened.mirror else { return Ok(()) };
+        let Some(Mirror { params, momentum, state: Some(state) }) = &opened.mirror else { return Ok(()) };
         let graph = opened.network.net.graph.params();
         let tensors = |prefix: &'static str, data: &[Vec<f32>]| -> Vec<Tensor> {
             let named = graph.iter().zip(data);
@@ -537,7 +544,7 @@ impl Session {
         opened.origin = Origin::Trained(state.step);
         opened.lesson.state = Some(state.clone());
         self.config = Some(state.config.clone());
-        opened.mirror = (params, momentum, Some(state));
+        opened.mirror = Some(Mirror { params, momentum, state: Some(state) });
         let (generation, origin) = (opened.generation, opened.origin.clone());
         let variant = opened.network.net.variant.name.to_string();
         self.send(Event::Opened { generation, variant, origin });
@@ -571,8 +578,7 @@ impl Session {
         let before = self.world.now();
         // A new optimizer, as in PyTorch: no momentum from elsewhere.
         let params = executor.params().await?;
-        let momentum: Vec<Vec<f32>> = params.iter().map(|p| vec![0.0; p.len()]).collect();
-        executor.set(&params, &momentum)?;
+        executor.set(&params, &[])?;
         let program = executor.prepare(&net, Plan::new(&net, &Request::training(batch)))?;
         let plan = &program.plan;
         let (Some(&images_at), Some(labels_at), Some(hyper_at)) = (plan.inputs.first(), plan.labels, plan.hyper) else {
@@ -604,7 +610,7 @@ impl Session {
         let milliseconds = self.world.now() - before;
         let trained = if let Origin::Trained(before) = opened.origin { before } else { 0 };
         opened.origin = Origin::Trained(trained + steps as u64);
-        self.remember().await?;
+        opened.remember().await?;
         self.send(Event::TrainedOn { request, losses, milliseconds });
         self.refresh().await
     }

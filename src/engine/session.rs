@@ -54,8 +54,31 @@ pub(super) struct Opened {
     pub(super) network: Network,
     pub(super) origin: Origin,
     pub(super) lesson: Lesson,
-    /// Weights, momentum and the run's place as last known to the host: what is left when a device is lost or a loss is no number.
-    pub(super) mirror: (Vec<Vec<f32>>, Vec<Vec<f32>>, Option<RunState>),
+    /// What is left when a device is lost or a loss is no number. `None`: weights on the CPU that nobody trained since they came,
+    /// which would only take their room twice.
+    pub(super) mirror: Option<Mirror>,
+}
+
+/// A network's state as last known to the host.
+pub(super) struct Mirror {
+    pub(super) params: Vec<Vec<f32>>,
+    /// None at all: zero.
+    pub(super) momentum: Vec<Vec<f32>>,
+    /// The run's place.
+    pub(super) state: Option<RunState>,
+}
+
+impl Opened {
+    /// Reads weights and momentum to the host.
+    pub(super) async fn remember(&mut self) -> Result<(), GpuError> {
+        let state = self.lesson.state();
+        let trained = state.is_some() || matches!(self.origin, Origin::Trained(_));
+        let executor = &mut self.network.executor;
+        let params = executor.params().await?;
+        let momentum = if trained { executor.momentum().await? } else { Vec::new() };
+        self.mirror = Some(Mirror { params, momentum, state });
+        Ok(())
+    }
 }
 
 /// Weights on their way, for a network that opens once they are there. Dropping it ends the download.
@@ -351,31 +374,25 @@ impl Session {
             self.device().await.map_err(|(_, error)| fault("no-gpu", &[], error))?;
         }
         if backend != self.backend() {
-            self.remember().await?;
+            if let Some(opened) = &mut self.opened {
+                opened.remember().await?;
+            }
             self.move_to(backend)?;
         }
         self.engine(backend, Why::Asked);
         self.refresh().await
     }
 
-    /// Reads weights and momentum to the host.
-    pub(super) async fn remember(&mut self) -> Result<(), GpuError> {
-        if let Some(opened) = &mut self.opened {
-            let params = opened.network.executor.params().await?;
-            let momentum = opened.network.executor.momentum().await?;
-            opened.mirror = (params, momentum, opened.lesson.state());
-        }
-        Ok(())
-    }
-
     /// Goes on with what the host has, on this engine.
     fn move_to(&mut self, backend: Backend) -> Result<(), Trouble> {
-        let Some(opened) = &self.opened else { return Ok(()) };
-        let mut executor = self.executor(backend, &opened.mirror.0)?;
-        executor.set(&opened.mirror.0, &opened.mirror.1)?;
+        let Some(mirror) = self.opened.as_ref().and_then(|o| o.mirror.as_ref()) else { return Ok(()) };
+        let mut executor = self.executor(backend, &mirror.params)?;
+        if !mirror.momentum.is_empty() {
+            executor.set(&mirror.params, &mirror.momentum)?;
+        }
         if let Some(opened) = &mut self.opened {
             opened.network.move_to(executor);
-            let state = opened.mirror.2.clone();
+            let state = opened.mirror.as_ref().and_then(|m| m.state.clone());
             opened.lesson.moved(state);
         }
         Ok(())
@@ -384,7 +401,8 @@ impl Session {
     /// The device is gone: the CPU goes on from what the host has.
     pub(super) async fn lose(&mut self) {
         self.gpu = None;
-        let done = self.move_to(Backend::Cpu);
+        let there = self.opened.as_ref().is_some_and(|o| o.network.executor.backend() == Backend::Gpu);
+        let done = if there { self.move_to(Backend::Cpu) } else { Ok(()) };
         self.engine(Backend::Cpu, Why::DeviceLost);
         let done = if done.is_ok() { self.refresh().await } else { done };
         self.report(None, done);
@@ -467,12 +485,17 @@ impl Session {
         params: Vec<Vec<f32>>,
         origin: Origin,
     ) -> Result<(), Trouble> {
-        let executor = self.executor(self.backend(), &params)?;
-        let momentum = params.iter().map(|p| vec![0.0; p.len()]).collect();
+        let (executor, mirror) = match (self.backend(), &self.gpu) {
+            (Backend::Gpu, Some(gpu)) => {
+                let executor = Executor::gpu(gpu.clone(), &params)?;
+                (executor, Some(Mirror { params, momentum: Vec::new(), state: None }))
+            }
+            _ => (Executor::cpu(params), None),
+        };
         let other = self.opened.as_ref().is_none_or(|o| o.network.net.variant != net.variant);
         let variant = net.variant.name.to_string();
         let network = Network::new(net, executor);
-        let (lesson, mirror) = (Lesson::default(), (params, momentum, None));
+        let lesson = Lesson::default();
         self.opened = Some(Opened { generation, network, origin: origin.clone(), lesson, mirror });
         if other {
             self.config = None;
