@@ -93,6 +93,14 @@ pub enum Picture {
         /// Counts up; wraps.
         nth: usize,
     },
+    /// A photograph of any size: 8-bit red, green, blue, opacity, row-major (a canvas' `ImageData`), which go along as an `ArrayBuffer`
+    /// by transfer; without one, those that came last. Prepared as torchvision does ([`crate::data::photo`]).
+    Photo {
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
     /// The network's own input, already normalised, c×h×w (scripts).
     Raw(Vec<f32>),
 }

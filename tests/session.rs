@@ -3,6 +3,7 @@
 
 use pollster::block_on;
 use receptive::arch::variant;
+use receptive::data::photo::Photo;
 use receptive::engine::files::{self, Bytes};
 use receptive::engine::inbox::Inbox;
 use receptive::engine::platform::{FetchError, Files, Local, OnBytes, Painting, Pieces, Platform};
@@ -196,6 +197,36 @@ fn drawings_are_prepared_and_computed() {
         let events = engine.tell(Command::Show { generation: 93, picture: Picture::Empty });
         assert!(matches!(events[..], [Event::Shown { input: None, .. }, Event::Output { output: None, .. }]));
     }
+}
+
+#[test]
+fn photographs_are_prepared_for_the_network_that_sees_them() {
+    let mut engine = Engine::with("resnet20-cifar");
+    let rgba: Vec<u8> = (0..50 * 40 * 4).map(|i| if i % 4 == 3 { 255 } else { (i * 7 % 251) as u8 }).collect();
+    let photo = Picture::Photo { width: 50, height: 40 };
+    let show = |engine: &mut Engine, generation, picture, bytes: Option<Vec<u8>>| {
+        let files = bytes.map(|bytes| vec![Box::new(Bytes::new("", bytes)) as Box<dyn Pieces>]);
+        engine.inbox.push(Command::Show { generation, picture }, files);
+        engine.work()
+    };
+    let input = |events: &[Event]| match &events[0] {
+        Event::Shown { input: Some(input), shape, .. } => (input.clone(), *shape),
+        other => panic!("{other:?}"),
+    };
+    let prepared = |name: &str, to| {
+        let net = variant(name).unwrap().build().unwrap();
+        Photo::new(&rgba, 50, 40).unwrap().prepare(net.normalisation, to)
+    };
+    let events = show(&mut engine, 1, photo.clone(), Some(rgba.clone()));
+    assert_eq!(input(&events), (prepared("resnet20-cifar", [3, 32, 32]), Shape::new(3, 32, 32)));
+    assert_eq!(output(&events).len(), 10);
+    // Another network sees the same photograph, in its own way.
+    let events = engine.open("lenet5", Weights::Seed(1), None);
+    let seen = events.iter().position(|e| matches!(e, Event::Shown { .. })).unwrap();
+    assert_eq!(input(&events[seen..]), (prepared("lenet5", [1, 32, 32]), Shape::new(1, 32, 32)));
+    // Pixels that are not so many.
+    let events = show(&mut engine, 2, Picture::Photo { width: 50, height: 41 }, None);
+    assert_eq!(failure(&events), "photo");
 }
 
 #[test]

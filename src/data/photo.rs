@@ -49,12 +49,14 @@ impl<'a> Photo<'a> {
         }
     }
 
-    /// The network's input, C×H×W floats (`to` = [C, H, W]; more than three channels begin with red again, one is red's and
-    /// so for grey pictures): the shorter side becomes [`resized`], the middle is cut out and normalised.
-    /// What is see-through is seen on white.
+    /// The network's input, C×H×W floats (`to` = [C, H, W]; one channel: grey, as Pillow makes it): the shorter side becomes [`resized`],
+    /// the middle is cut out and normalised. What is see-through is seen on white.
     pub fn prepare(&self, normalisation: Normalisation, to: [usize; 3]) -> Vec<f32> {
         let [channels, rows, columns] = to;
-        let bytes = self.window(resized(rows.max(columns)), (rows, columns));
+        let mut bytes = self.window(resized(rows.max(columns)), (rows, columns));
+        if channels == 1 {
+            bytes.iter_mut().for_each(|pixel| *pixel = [grey(*pixel); 3]);
+        }
         let mut out = Vec::with_capacity(channels * rows * columns);
         for channel in 0..channels {
             let levels = normalisation.levels(channel);
@@ -91,6 +93,11 @@ impl<'a> Photo<'a> {
         }
         out
     }
+}
+
+/// How bright a colour is (ITU-R BT.601, in units of 2⁻¹⁶).
+fn grey([r, g, b]: [u8; 3]) -> u8 {
+    ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7471 + 0x8000) >> 16) as u8
 }
 
 /// A pixel on white paper.
@@ -151,7 +158,7 @@ fn taps(from: usize, to: usize, window: usize) -> Vec<Tap> {
 mod tests {
     use super::*;
 
-    fn grey(bytes: &[u8], width: usize, height: usize) -> Vec<u8> {
+    fn of_grey(bytes: &[u8], width: usize, height: usize) -> Vec<u8> {
         assert_eq!(bytes.len(), width * height);
         bytes.iter().flat_map(|&v| [v, v, v, 255]).collect()
     }
@@ -159,7 +166,7 @@ mod tests {
     #[test]
     fn nothing_to_resize_is_the_middle_itself() {
         let bytes: Vec<u8> = (0..60).collect();
-        let rgba = grey(&bytes, 10, 6);
+        let rgba = of_grey(&bytes, 10, 6);
         let photo = Photo::new(&rgba, 10, 6).unwrap();
         let seen: Vec<u8> = photo.window(6, (4, 4)).iter().map(|p| p[0]).collect();
         let expected: Vec<u8> = (1..5).flat_map(|y| (3..7).map(move |x| y * 10 + x)).collect();
@@ -169,13 +176,20 @@ mod tests {
     #[test]
     fn halving_averages_with_a_triangle() {
         // Weights 1 3 3 1 of 8 about each pair; at the border what is there.
-        let rgba = grey(&[0, 80, 160, 240, 0, 80, 160, 240], 4, 2);
+        let rgba = of_grey(&[0, 80, 160, 240, 0, 80, 160, 240], 4, 2);
         let photo = Photo::new(&rgba, 4, 2).unwrap();
         let seen: Vec<u8> = photo.window(1, (1, 2)).iter().map(|p| p[0]).collect();
         assert_eq!(
             seen,
             [((80 * 3 + 160) as f32 / 7.0).round() as u8, ((80 + 160 * 3 + 240 * 3) as f32 / 7.0).round() as u8]
         );
+    }
+
+    #[test]
+    fn one_channel_is_grey() {
+        assert_eq!([[0; 3], [255; 3], [255, 0, 0], [0, 255, 0], [0, 0, 255]].map(grey), [0, 255, 76, 150, 29]);
+        let photo = Photo::new(&[255, 0, 0, 255], 1, 1).unwrap();
+        assert_eq!(photo.prepare(Normalisation::MeanStd, [1, 1, 1]), [Normalisation::MeanStd.levels(0).value(76.0)]);
     }
 
     #[test]

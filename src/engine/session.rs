@@ -12,6 +12,7 @@ use super::training::RunState;
 use crate::arch::{self, Architecture};
 use crate::cpu::paint::{self, Map};
 use crate::data::looks::Looks;
+use crate::data::photo::Photo;
 use crate::data::{Samples, digits};
 use crate::gpu::Gpu;
 use crate::protocol::{
@@ -44,6 +45,8 @@ pub struct Session {
     pub(super) opened: Option<Opened>,
     pub(super) loading: Option<Loading>,
     picture: (Generation, Picture),
+    /// Of the photograph shown.
+    pixels: Vec<u8>,
     samples: Option<Samples>,
     canvases: BTreeMap<u32, Canvas>,
 }
@@ -186,6 +189,7 @@ impl Session {
             opened: None,
             loading: None,
             picture: (0, Picture::Empty),
+            pixels: Vec::new(),
             samples: None,
             canvases: BTreeMap::new(),
         }
@@ -252,6 +256,12 @@ impl Session {
                 Ok(())
             }
             Command::Show { generation, picture } => {
+                if let Some(mut pixels) = files.pop() {
+                    self.pixels.clear();
+                    while let Some(piece) = pixels.next().await? {
+                        self.pixels.extend(piece);
+                    }
+                }
                 self.picture = (*generation, picture.clone());
                 self.show().await
             }
@@ -591,6 +601,11 @@ impl Session {
                 let (expected, got) = (shape.len().to_string(), values.len().to_string());
                 let detail = format!("{expected} values are expected ({shape}), {got} came");
                 Err(fault("input-length", &[("expected", &expected), ("got", &got)], detail).into())
+            }
+            Picture::Photo { width, height } => {
+                let photo = Photo::new(&self.pixels, *width, *height);
+                let photo = photo.map_err(|e| fault("photo", &[("detail", &e.to_string())], e))?;
+                Ok((Some(photo.prepare(net.normalisation, shape.into())), None))
             }
             Picture::Strokes { strokes, size, pen, centre } => {
                 let side = size.clamp(PAD.0, PAD.1);
