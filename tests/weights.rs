@@ -400,3 +400,121 @@ fn a_broken_download_is_told() {
     let pieces = file.chunks(777).map(|piece| Ok(Some(piece.to_vec()))).chain([Ok(None)]).collect();
     assert_eq!(load(&net, vec![Box::new(Broken(pieces))]).unwrap(), net.initial(1));
 }
+
+/// The beginning of a file of tensors of these names and shapes.
+fn head(tensors: &[(String, Vec<usize>)]) -> Vec<u8> {
+    let (mut header, mut at) = (serde_json::Map::new(), 0);
+    for (name, shape) in tensors {
+        let end = at + 4 * shape.iter().product::<usize>();
+        header.insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [at, end]}));
+        at = end;
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    [&(header.len() as u64).to_le_bytes()[..], &header].concat()
+}
+
+fn select(net: &Architecture, tensors: &[(String, Vec<usize>)]) -> Result<(), WeightsError> {
+    let mut reader = Reader::new(1);
+    reader.feed(0, &head(tensors))?;
+    reader.select(&files::wanted(net))
+}
+
+/// Names and shapes of a network's parameters as another program has them.
+fn named(
+    net: &Architecture,
+    change: impl Fn(&str, &[usize]) -> Option<(String, Vec<usize>)>,
+) -> Vec<(String, Vec<usize>)> {
+    net.graph.params().iter().filter_map(|p| change(&p.name, &p.param.shape)).collect()
+}
+
+/// timm 1.0's names and shapes of VGG: `features.N` as torchvision, then `pre_logits` and `head`.
+#[test]
+fn timms_vgg_is_known() {
+    for name in ["vgg16", "vgg19-bn"] {
+        let net = network(name);
+        let timm = named(&net, |name, shape| {
+            let (layer, kind) = name.rsplit_once('.').unwrap();
+            let (layer, form) = match (layer, kind) {
+                ("classifier.0", "weight") => ("pre_logits.fc1", vec![4096, 512, 7, 7]),
+                ("classifier.3", "weight") => ("pre_logits.fc2", vec![4096, 4096, 1, 1]),
+                ("classifier.0", _) => ("pre_logits.fc1", shape.to_vec()),
+                ("classifier.3", _) => ("pre_logits.fc2", shape.to_vec()),
+                ("classifier.6", _) => ("head.fc", shape.to_vec()),
+                (layer, _) => (layer, shape.to_vec()),
+            };
+            Some((format!("{layer}.{kind}"), form))
+        });
+        assert!(timm.iter().any(|(name, _)| name == "head.fc.bias"));
+        assert_eq!(select(&net, &timm), Ok(()), "{name}");
+        let lacking: Vec<_> = timm.into_iter().filter(|(name, _)| name != "pre_logits.fc2.bias").collect();
+        let words = select(&net, &lacking).unwrap_err().to_string();
+        assert!(words.ends_with("Missing (1): classifier.3.bias [4096]"), "{words}");
+    }
+}
+
+/// Heads that only training has may be missing, each as a whole.
+#[test]
+fn auxiliary_heads_may_be_missing() {
+    for (name, heads) in [("googlenet", ["loss1.", "loss2."]), ("googlenet-torchvision", ["aux1.", "aux2."])] {
+        let net = network(name);
+        let without = |gone: &[&str]| {
+            named(&net, |name, shape| {
+                (!gone.iter().any(|gone| name.starts_with(gone))).then(|| (name.to_string(), shape.to_vec()))
+            })
+        };
+        let count = net.graph.params().len();
+        assert!(without(&heads).len() < count && without(&heads[..1]).len() > without(&heads).len());
+        for gone in [&heads[..0], &heads[..1], &heads[1..], &heads] {
+            assert_eq!(select(&net, &without(gone)), Ok(()), "{name} without {gone:?}");
+        }
+        let part = format!("{}fc", heads[1]);
+        let words = select(&net, &without(&[&part])).unwrap_err().to_string();
+        assert!(words.contains("Missing (") && words.contains(&part) && !words.contains("Not part"), "{words}");
+        // Nothing else may be.
+        let stem = without(&["conv1"]);
+        assert!(select(&net, &stem).unwrap_err().to_string().contains("conv1"), "{name}");
+    }
+    // What the file did not bring starts as it always does.
+    let net = network("googlenet-digits");
+    let needed = net.inference_nodes();
+    let initial = net.initial(9);
+    let (mut tensors, mut heads) = (Vec::new(), 0);
+    for (p, data) in net.graph.params().iter().zip(&initial) {
+        if needed[p.node] {
+            tensors.push(Tensor { name: p.name.clone(), shape: p.param.shape.clone(), data: data.clone() });
+        } else {
+            heads += 1;
+        }
+    }
+    let file = write(&Weights { tensors, metadata: BTreeMap::new() }, Precision::F32).unwrap();
+    let (params, _) = files::read(&net, &file).unwrap();
+    let fresh = net.initial(1);
+    assert!(heads > 0);
+    for (i, p) in net.graph.params().iter().enumerate() {
+        assert_eq!(params[i], if needed[p.node] { &initial[i][..] } else { &fresh[i][..] }, "{}", p.name);
+    }
+}
+
+/// A network's whole opening takes its weights, its activations and a little: no file, no copy, no momentum.
+#[test]
+fn opening_takes_little_more_than_weights_and_activations() {
+    use receptive::engine::executor::Executor;
+    use receptive::plan::{Plan, Request};
+    let net = network("resnet18");
+    let file = files::write(&net, &net.initial(1), BTreeMap::new()).unwrap();
+    // Pieces as a download brings them; the file itself is not counted: it is there before.
+    let pieces: Vec<Box<dyn Pieces>> = vec![Box::new(Bytes::new("w", file))];
+    let plan = Plan::new(&net, &Request::inference(1, &[]));
+    let weights: usize = net.graph.params().iter().map(|p| 4 * p.param.len()).sum();
+    let values: usize = plan.buffers.iter().map(|b| 4 * b.len).sum();
+    let mut output = Vec::new();
+    let taken = measure(|| {
+        let mut executor = Executor::cpu(load(&net, pieces).unwrap());
+        let program = executor.prepare(&net, plan).unwrap();
+        executor.run(&program).unwrap();
+        output = block_on(executor.read(&program, &[program.plan.values[net.output].unwrap()])).unwrap().remove(0);
+    });
+    assert!(output.iter().all(|v| v.is_finite()));
+    let room = weights + values;
+    assert!((taken.bytes_max as usize) < room + room / 4, "{} for {weights} + {values} bytes", taken.bytes_max);
+}
