@@ -8,6 +8,7 @@ use receptive::engine::files::{self, Bytes};
 use receptive::engine::inbox::Inbox;
 use receptive::engine::platform::{FetchError, Files, Local, OnBytes, Painting, Pieces, Platform};
 use receptive::engine::session::Session;
+use receptive::gpu::{self, Gpu};
 use receptive::protocol::{
     Backend, Command, Event, Halt, Origin, PaintRect, Palette, Picture, Scale, Source, StepRecord, TrainConfig,
     Weights, Why,
@@ -75,6 +76,10 @@ impl Platform for World {
     fn paint(&self, canvas: u32, painting: &Painting) {
         self.painted.borrow_mut().insert(canvas, painting.clone());
     }
+    fn easel(&self, _: &Gpu) -> Local<Option<gpu::Canvas>> {
+        Box::pin(std::future::ready(None))
+    }
+    fn hang(&self, _: &[(u32, Painting)]) {}
 }
 
 /// A session and its world.

@@ -36,18 +36,24 @@ pub fn largest(values: &[f32]) -> f32 {
 /// Columns that an atlas has at most, if no map is wider.
 const WIDTH: usize = 1024;
 
-/// Paints the maps into one atlas, shelf by shelf.
-pub fn atlas(maps: &[Map<'_>], palette: Palette) -> Atlas {
-    let mut atlas = Atlas { width: maps.iter().map(|m| m.cols).fold(WIDTH, usize::max), ..Atlas::default() };
+/// Places for maps of these rows and columns, shelf by shelf; no pixels yet. At most `width` columns, if no map is wider.
+pub fn places(sizes: impl Iterator<Item = [usize; 2]> + Clone, width: usize) -> Atlas {
+    let mut atlas = Atlas { width: sizes.clone().map(|[_, cols]| cols).fold(width, usize::max), ..Atlas::default() };
     let (mut x, mut shelf) = (0, 0);
-    for map in maps {
-        if x + map.cols > atlas.width {
+    for [rows, cols] in sizes {
+        if x + cols > atlas.width {
             (x, atlas.height, shelf) = (0, atlas.height + shelf, 0);
         }
-        atlas.maps.push([x, atlas.height, map.cols, map.rows].map(|v| v as u32));
-        (x, shelf) = (x + map.cols, shelf.max(map.rows));
+        atlas.maps.push([x, atlas.height, cols, rows].map(|v| v as u32));
+        (x, shelf) = (x + cols, shelf.max(rows));
     }
     atlas.height += shelf;
+    atlas
+}
+
+/// Paints the maps into one atlas.
+pub fn atlas(maps: &[Map<'_>], palette: Palette) -> Atlas {
+    let mut atlas = places(maps.iter().map(|m| [m.rows, m.cols]), WIDTH);
     atlas.pixels = vec![0; atlas.width * atlas.height * 4];
     // Interpolating each pixel would take longer than computing it: colours are looked up, 512 steps from −1 to 1.
     let table: Vec<[u8; 4]> = (0..=512)

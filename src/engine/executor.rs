@@ -1,8 +1,9 @@
 //! CPU or GPU behind one interface. Knows plans and both executors; no session, no protocol but the backend's name.
 
 use crate::arch::Architecture;
+use crate::colormap::Palette;
 use crate::ops::Buf;
-use crate::plan::Plan;
+use crate::plan::{Patch, Plan};
 use crate::protocol::Backend;
 use crate::{cpu, gpu};
 use std::future::Future;
@@ -170,6 +171,22 @@ impl Executor {
             (Self::Gpu(gpu), ProgramId::Gpu(id)) => Box::pin(gpu.read(id, bufs)),
             _ => ready(Err(strange())),
         }
+    }
+
+    /// Paints maps on a canvas of the GPU's, from its own buffers.
+    ///
+    /// # Errors
+    /// As [`gpu::Executor::layout`] and [`gpu::Executor::paint`].
+    pub fn paint(
+        &mut self,
+        canvas: &mut gpu::Canvas,
+        program: &Program,
+        patches: &[Patch],
+        palette: Palette,
+    ) -> Result<(), GpuError> {
+        let (Self::Gpu(gpu), ProgramId::Gpu(id)) = (self, program.id) else { return Err(strange()) };
+        gpu.layout(canvas, id, patches, palette)?;
+        gpu.paint(canvas)
     }
 
     /// All parameters, in the graph's order.

@@ -2,10 +2,11 @@
 
 use super::executor::{Executor, GpuError, Program};
 use crate::arch::Architecture;
+use crate::gpu::Canvas;
 use crate::graph::NodeId;
 use crate::ops::{Ask, Buf, Explanation, Layer, Op};
-use crate::plan::{Plan, Request};
-use crate::protocol::Source;
+use crate::plan::{Patch, Plan, Request};
+use crate::protocol::{Palette, Scale, Source};
 use crate::tensor::Unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -23,6 +24,10 @@ pub struct Network {
     asked_for: BTreeSet<NodeId>,
     input: Option<Vec<f32>>,
     values: BTreeMap<(bool, usize), Vec<f32>>,
+    /// Whether painted tensors stay on the device.
+    direct: bool,
+    /// Tensors that the device has for the picture shown.
+    on_device: BTreeSet<(bool, usize)>,
 }
 
 /// How a unit's value came about: nodes and explanations from the layer to the last pointwise layer after it, and the value.
@@ -47,6 +52,8 @@ impl Network {
             asked_for: BTreeSet::new(),
             input: None,
             values: BTreeMap::new(),
+            direct: false,
+            on_device: BTreeSet::new(),
         }
     }
 
@@ -54,14 +61,19 @@ impl Network {
     pub fn move_to(&mut self, executor: Executor) {
         self.executor = executor;
         self.program = None;
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.values.clear();
+        self.on_device.clear();
     }
 
     /// What it is shown; [`Network::compute`] computes it.
     pub fn show(&mut self, input: Option<Vec<f32>>) {
         self.input = input;
         self.asked_for.clear();
-        self.values.clear();
+        self.forget();
     }
 
     /// Whether it is shown anything.
@@ -69,9 +81,46 @@ impl Network {
         self.input.is_some()
     }
 
-    /// Which tensors are painted: these are there after each [`Network::compute`].
-    pub fn look(&mut self, painted: Vec<Source>) {
-        self.painted = painted;
+    /// Which tensors are painted: these are there after each [`Network::compute`]; with `direct` on the device alone, for
+    /// [`Network::paint`].
+    pub fn look(&mut self, painted: Vec<Source>, direct: bool) {
+        (self.painted, self.direct) = (painted, direct);
+    }
+
+    /// Whether all that is painted has been computed, as far as it can be.
+    pub fn is_painted(&self) -> bool {
+        let there = |s: &Source| match self.direct {
+            true => self.on_device.contains(&key(*s)),
+            false => self.value(*s).is_some(),
+        };
+        self.painted.iter().all(|s| there(s) || matches!(s, Source::Value(_)) && !self.sees())
+    }
+
+    /// A map of a painted tensor for [`Network::paint`], if the device has it: `offset` elements in, its rows and columns;
+    /// coloured on its own scale or its tensor's.
+    pub fn patch(&self, source: Source, offset: usize, [rows, cols]: [usize; 2], scale: Scale) -> Option<Patch> {
+        let plan = &self.program.as_ref().filter(|_| self.on_device.contains(&key(source)))?.plan;
+        let (buf, len) = match source {
+            Source::Value(node) => (plan.values[node]?, self.net.graph.nodes()[node].shape.len()),
+            Source::Param(param) => (Buf::Param(param), self.net.graph.params()[param].param.len()),
+        };
+        let end = offset.checked_add(rows.checked_mul(cols)?)?;
+        let scale = match scale {
+            Scale::Map => offset..end,
+            Scale::Layer => 0..len,
+        };
+        (end <= len && offset < end).then_some(Patch { buf, offset, rows, cols, at: [0.0; 4], scale })
+    }
+
+    /// Paints patches on a canvas of the GPU.
+    ///
+    /// # Errors
+    /// As [`Executor::paint`].
+    pub fn paint(&mut self, canvas: &mut Canvas, patches: &[Patch], palette: Palette) -> Result<(), GpuError> {
+        match &self.program {
+            Some(program) => self.executor.paint(canvas, program, patches, palette),
+            None => Ok(()),
+        }
     }
 
     /// Whether there is such a tensor.
@@ -105,10 +154,15 @@ impl Network {
     /// # Errors
     /// What the GPU says; the CPU has none.
     pub async fn compute(&mut self, also: &[Source]) -> Result<(), GpuError> {
-        let mut sources: BTreeSet<(bool, usize)> = self.painted.iter().chain(also).map(|&s| key(s)).collect();
+        let mut sources: BTreeSet<(bool, usize)> = also.iter().map(|&s| key(s)).collect();
         sources.insert(key(Source::Value(self.net.output)));
         sources.extend(self.asked_for.iter().map(|&node| (false, node)));
-        let nodes: BTreeSet<NodeId> = sources.iter().filter(|(param, _)| !param).map(|&(_, node)| node).collect();
+        let painted: BTreeSet<(bool, usize)> = self.painted.iter().map(|&s| key(s)).collect();
+        if !self.direct {
+            sources.extend(&painted);
+        }
+        let wanted = sources.union(&painted);
+        let nodes: BTreeSet<NodeId> = wanted.filter(|(param, _)| !param).map(|&(_, node)| node).collect();
         let program = match self.program.take() {
             Some(program) if nodes.is_subset(&self.looked_at) => program,
             old => {
@@ -129,10 +183,12 @@ impl Network {
             self.executor.run(program)?;
         }
         let seen = self.input.is_some();
-        let places = sources.iter().filter_map(|&(param, i)| {
+        let place = |(param, i): (bool, usize)| {
             let buf = if param { Some(Buf::Param(i)) } else { program.plan.values[i].filter(|_| seen) };
             buf.map(|buf| ((param, i), buf))
-        });
+        };
+        self.on_device = painted.iter().filter_map(|&key| place(key)).map(|(key, _)| key).collect();
+        let places = sources.iter().filter_map(|&key| place(key));
         let (keys, bufs): (Vec<_>, Vec<Buf>) = places.unzip();
         let read = self.executor.read(program, &bufs).await?;
         self.values = keys.into_iter().zip(read).collect();

@@ -2,6 +2,7 @@
 //! (`worker.rs`), tests another. Knows the protocol's events; no network, no executor.
 
 use crate::cpu::paint::Atlas;
+use crate::gpu::{self, Gpu};
 use crate::protocol::Event;
 use std::future::Future;
 use std::pin::Pin;
@@ -69,4 +70,8 @@ pub trait Platform {
     fn pause(&self) -> Local<()>;
     /// Paints a canvas; one that is not there (any more) is passed over.
     fn paint(&self, canvas: u32, painting: &Painting);
+    /// A canvas of the worker's own that this GPU paints, if the browser lets it be shown: the atlas of [`Platform::hang`].
+    fn easel(&self, gpu: &Gpu) -> Local<Option<gpu::Canvas>>;
+    /// Paints canvases with what the GPU has just painted on its easel: their atlases have places and no pixels.
+    fn hang(&self, paintings: &[(u32, Painting)]);
 }

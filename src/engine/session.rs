@@ -10,11 +10,11 @@ use super::platform::{FetchError, Files, Local, Painting, Platform};
 use super::self_test;
 use super::training::RunState;
 use crate::arch::{self, Architecture};
-use crate::cpu::paint::{self, Map};
+use crate::cpu::paint::{self, Atlas, Map};
 use crate::data::looks::Looks;
 use crate::data::photo::Photo;
 use crate::data::{Samples, digits};
-use crate::gpu::Gpu;
+use crate::gpu::{Canvas as Easel, Gpu};
 use crate::protocol::{
     Backend, Command, EngineInfo, Event, Fault, Generation, Origin, PaintRect, Palette, Picture, Scale, Source,
     TrainConfig, Weights, Why,
@@ -49,6 +49,8 @@ pub struct Session {
     pixels: Vec<u8>,
     samples: Option<Samples>,
     canvases: BTreeMap<u32, Canvas>,
+    /// What the GPU paints on; `Some(None)`: this browser shows nothing painted so, and maps are read back.
+    easel: Option<Option<Easel>>,
 }
 
 /// An opened network and what belongs to it.
@@ -192,6 +194,7 @@ impl Session {
             pixels: Vec::new(),
             samples: None,
             canvases: BTreeMap::new(),
+            easel: None,
         }
     }
 
@@ -339,18 +342,35 @@ impl Session {
         Ok(gpu)
     }
 
+    /// Tries, before the GPU has anything to lose, whether it can paint what the page shows; gets it anew where it cannot and the
+    /// try has cost the device.
+    async fn set_up_easel(&mut self) -> Result<(), (Why, GpuError)> {
+        let gpu = self.device().await?;
+        if self.easel.is_none() {
+            self.easel = Some(self.world.easel(&gpu).await);
+            if gpu.check().is_err() {
+                (self.gpu, self.easel) = (None, Some(None));
+                self.device().await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn start(&mut self, asked: Option<Backend>) -> Result<(), Trouble> {
         let (backend, why) = match asked {
             Some(Backend::Cpu) => (Backend::Cpu, Why::Asked),
-            Some(Backend::Gpu) => match self.device().await {
-                Ok(_) => (Backend::Gpu, Why::Asked),
+            Some(Backend::Gpu) => match self.set_up_easel().await {
+                Ok(()) => (Backend::Gpu, Why::Asked),
                 Err((why, _)) => (Backend::Cpu, why),
             },
             None => match self.device().await {
                 Err((why, _)) => (Backend::Cpu, why),
                 Ok(gpu) if gpu.adapter.software => (Backend::Cpu, Why::Software),
                 Ok(gpu) => match self_test::run(&gpu).await {
-                    Ok((_, failed)) if failed.is_empty() => (Backend::Gpu, Why::Hardware),
+                    Ok((_, failed)) if failed.is_empty() => match self.set_up_easel().await {
+                        Ok(()) => (Backend::Gpu, Why::Hardware),
+                        Err((why, _)) => (Backend::Cpu, why),
+                    },
                     _ => (Backend::Cpu, Why::SelfTestFailed),
                 },
             },
@@ -381,7 +401,7 @@ impl Session {
 
     async fn use_backend(&mut self, backend: Backend) -> Result<(), Trouble> {
         if backend == Backend::Gpu {
-            self.device().await.map_err(|(_, error)| fault("no-gpu", &[], error))?;
+            self.set_up_easel().await.map_err(|(_, error)| fault("no-gpu", &[], error))?;
         }
         if backend != self.backend() {
             if let Some(opened) = &mut self.opened {
@@ -410,7 +430,7 @@ impl Session {
 
     /// The device is gone: the CPU goes on from what the host has.
     pub(super) async fn lose(&mut self) {
-        self.gpu = None;
+        (self.gpu, self.easel) = (None, None);
         let there = self.opened.as_ref().is_some_and(|o| o.network.executor.backend() == Backend::Gpu);
         let done = if there { self.move_to(Backend::Cpu) } else { Ok(()) };
         self.engine(Backend::Cpu, Why::DeviceLost);
@@ -641,10 +661,10 @@ impl Session {
 
     /// Computes the shown picture with the weights as they are; tells the output, paints all canvases.
     pub(super) async fn refresh(&mut self) -> Result<(), Trouble> {
-        let sources = self.painted();
+        let (sources, direct) = (self.painted(), self.direct());
         let Some(opened) = &mut self.opened else { return Ok(()) };
         let before = self.world.now();
-        opened.network.look(sources);
+        opened.network.look(sources, direct);
         opened.network.compute(&[]).await?;
         let milliseconds = (self.world.now() - before) as f32;
         let loss = opened.network.net.loss;
@@ -665,24 +685,45 @@ impl Session {
         rects.map(|r| r.source).filter(|&s| opened.network.has(s)).collect()
     }
 
+    /// Whether the GPU computes and paints: whether its maps need no reading back.
+    fn direct(&self) -> bool {
+        let on_gpu = |opened: &Opened| opened.network.executor.backend() == Backend::Gpu;
+        matches!(self.easel, Some(Some(_))) && self.opened.as_ref().is_some_and(on_gpu)
+    }
+
     /// Computes what is missing for the canvases, if anything.
     async fn look(&mut self) -> Result<(), Trouble> {
-        let sources = self.painted();
+        let (sources, direct) = (self.painted(), self.direct());
         let Some(opened) = &mut self.opened else { return Ok(()) };
-        let network = &mut opened.network;
-        let there = |s: &Source| network.value(*s).is_some() || matches!(s, Source::Value(_)) && !network.sees();
-        let complete = sources.iter().all(there);
-        network.look(sources);
-        if !complete {
-            network.compute(&[]).await?;
+        opened.network.look(sources, direct);
+        if !opened.network.is_painted() {
+            opened.network.compute(&[]).await?;
         }
         Ok(())
     }
 
     /// Paints one canvas, or all. Values that are not there stay blank.
-    fn paint(&self, only: Option<u32>) {
-        let Some(opened) = &self.opened else { return };
-        for (&number, canvas) in self.canvases.iter().filter(|(n, _)| only.is_none_or(|only| **n == only)) {
+    fn paint(&mut self, only: Option<u32>) {
+        let Some(opened) = &mut self.opened else { return };
+        let chosen = self.canvases.iter().filter(|(n, _)| only.is_none_or(|only| **n == only)).map(|(n, c)| (*n, c));
+        if let (Backend::Gpu, Some(Some(easel)), Some(gpu)) =
+            (opened.network.executor.backend(), &mut self.easel, &self.gpu)
+        {
+            // One picture a palette, and in practice one.
+            for palette in [Palette::Light, Palette::Dark] {
+                let canvases: Vec<_> = chosen.clone().filter(|(_, canvas)| canvas.palette == palette).collect();
+                match direct(&mut opened.network, easel, gpu, &canvases, palette) {
+                    Ok(paintings) => self.world.hang(&paintings),
+                    Err(error) => {
+                        // From the next picture on maps are read back.
+                        self.easel = Some(None);
+                        return self.report(None, Err(fault("canvas", &[], error).into()));
+                    }
+                }
+            }
+            return;
+        }
+        for (number, canvas) in chosen {
             let mut scales: BTreeMap<(bool, usize), f32> = BTreeMap::new();
             let (mut maps, mut at) = (Vec::new(), Vec::new());
             for rect in &canvas.rects {
@@ -717,6 +758,50 @@ impl Session {
         self.send(Event::Explained { request, nodes, explanations, value });
         Ok(())
     }
+}
+
+/// Columns of the GPU's atlas, and its rows at most: what WebGPU guarantees of a texture.
+const EASEL: [usize; 2] = [2048, 8192];
+
+/// Has the GPU paint all maps of these canvases on the easel, and tells where they are.
+fn direct(
+    network: &mut Network,
+    easel: &mut Easel,
+    gpu: &Gpu,
+    canvases: &[(u32, &Canvas)],
+    palette: Palette,
+) -> Result<Vec<(u32, Painting)>, GpuError> {
+    let (mut patches, mut rects) = (Vec::new(), Vec::new());
+    for (number, canvas) in canvases {
+        for rect in &canvas.rects {
+            if let Some(patch) = network.patch(rect.source, rect.offset, [rect.rows, rect.cols], canvas.scale) {
+                patches.push(patch);
+                rects.push((*number, rect.at));
+            }
+        }
+    }
+    let mut atlas = paint::places(patches.iter().map(|p| [p.rows, p.cols]), EASEL[0]);
+    // More than a texture holds: what is beyond stays blank.
+    let room = atlas.maps.iter().take_while(|[_, top, _, rows]| (top + rows) as usize <= EASEL[1]).count();
+    patches.truncate(room);
+    atlas.height = atlas.height.min(EASEL[1]);
+    for (patch, at) in patches.iter_mut().zip(&atlas.maps) {
+        patch.at = at.map(|v| v as f32);
+    }
+    if !patches.is_empty() {
+        let (size, needed) = (easel.size(), [atlas.width, atlas.height].map(|v| v as u32));
+        if size[0] < needed[0] || size[1] < needed[1] {
+            easel.resize(gpu, [size[0].max(needed[0]), size[1].max(needed[1])]);
+        }
+        network.paint(easel, &patches, palette)?;
+    }
+    let painting = |(number, canvas): &(u32, &Canvas)| {
+        let own = rects.iter().zip(&atlas.maps).take(room).filter(|((of, _), _)| of == number);
+        let (at, maps) = own.map(|((_, at), map)| (*at, *map)).unzip();
+        let atlas = Atlas { maps, width: atlas.width, height: atlas.height, pixels: Vec::new() };
+        (*number, Painting { size: canvas.size, atlas, at })
+    };
+    Ok(canvases.iter().map(painting).collect())
 }
 
 /// A grey picture in the middle of the network's input; every channel is given the same.

@@ -4,10 +4,11 @@ use super::files;
 use super::inbox::Inbox;
 use super::platform::{FetchError, Local, OnBytes, Painting, Pieces, Platform};
 use super::session::Session;
+use crate::gpu::{self, Gpu};
 use crate::protocol::{Command, Event, Fault, wire};
 use idb::{Database, Factory, ObjectStoreParams, TransactionMode};
 use js_sys::{Array, Promise, Reflect, Uint8Array};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -24,6 +25,10 @@ struct Browser {
     canvases: RefCell<HashMap<u32, OffscreenCanvas>>,
     /// Maps at their own resolution, before they are enlarged.
     atlas: OffscreenCanvas,
+    /// The same, painted by the GPU.
+    easel: Rc<RefCell<Option<OffscreenCanvas>>>,
+    /// Whether such a canvas can be shown here, once that was tried.
+    shows: Rc<Cell<Option<bool>>>,
     turns: MessageChannel,
 }
 
@@ -66,6 +71,8 @@ pub fn start() -> Result<(), JsValue> {
         scope: scope(),
         canvases: RefCell::default(),
         atlas: OffscreenCanvas::new(1, 1)?,
+        easel: Rc::default(),
+        shows: Rc::default(),
         turns: MessageChannel::new()?,
     });
     let inbox = Inbox::default();
@@ -113,46 +120,103 @@ impl Browser {
         Ok(bytes)
     }
 
+    /// Paints a canvas from an atlas whose pixels are here.
     fn draw(&self, canvas: &OffscreenCanvas, painting: &Painting) -> Result<(), JsValue> {
-        let [width, height] = painting.size;
-        if [canvas.width(), canvas.height()] != painting.size {
-            canvas.set_width(width);
-            canvas.set_height(height);
-        }
-        let context = |canvas: &OffscreenCanvas| -> Result<OffscreenCanvasRenderingContext2d, JsValue> {
-            let context = canvas.get_context("2d")?.ok_or("the canvas has another kind of context already")?;
-            context.dyn_into().map_err(JsValue::from)
-        };
-        let onto = context(canvas)?;
-        onto.clear_rect(0.0, 0.0, width.into(), height.into());
         let atlas = &painting.atlas;
-        if atlas.pixels.is_empty() {
-            return Ok(());
-        }
         let [columns, rows] = [atlas.width, atlas.height].map(|v| v as u32);
-        if self.atlas.width() < columns || self.atlas.height() < rows {
-            self.atlas.set_width(columns.max(self.atlas.width()));
-            self.atlas.set_height(rows.max(self.atlas.height()));
+        if !atlas.pixels.is_empty() {
+            if self.atlas.width() < columns || self.atlas.height() < rows {
+                self.atlas.set_width(columns.max(self.atlas.width()));
+                self.atlas.set_height(rows.max(self.atlas.height()));
+            }
+            let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&atlas.pixels), columns, rows)?;
+            context(&self.atlas)?.put_image_data(&image, 0.0, 0.0)?;
         }
-        let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&atlas.pixels), columns, rows)?;
-        context(&self.atlas)?.put_image_data(&image, 0.0, 0.0)?;
-        for (&[x, y, w, h], &[left, top, wide, high]) in atlas.maps.iter().zip(&painting.at) {
-            // Pixels stay squares when enlarged; a map larger than its place is averaged.
-            onto.set_image_smoothing_enabled(wide < w as f32 || high < h as f32);
+        compose(canvas, painting, |onto, [x, y, w, h], [left, top, wide, high]| {
             onto.draw_image_with_offscreen_canvas_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
                 &self.atlas,
-                x.into(),
-                y.into(),
-                w.into(),
-                h.into(),
-                left.into(),
-                top.into(),
-                wide.into(),
-                high.into(),
-            )?;
+                x,
+                y,
+                w,
+                h,
+                left,
+                top,
+                wide,
+                high,
+            )
+        })
+    }
+
+    /// The same from the easel.
+    fn draw_easel(&self, paintings: &[(u32, Painting)]) -> Result<(), JsValue> {
+        let canvases = self.canvases.borrow();
+        let full = paintings.iter().any(|(_, painting)| !painting.at.is_empty());
+        // Taken once: each drawing straight from the canvas might copy all of it.
+        let easel = self.easel.borrow();
+        let bitmap = easel.as_ref().filter(|_| full).map(OffscreenCanvas::transfer_to_image_bitmap).transpose()?;
+        for (number, painting) in paintings {
+            let Some(canvas) = canvases.get(number) else { continue };
+            compose(canvas, painting, |onto, [x, y, w, h], [left, top, wide, high]| match &bitmap {
+                Some(bitmap) => onto.draw_image_with_image_bitmap_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
+                    bitmap, x, y, w, h, left, top, wide, high,
+                ),
+                None => Ok(()),
+            })?;
+        }
+        if let Some(bitmap) = bitmap {
+            bitmap.close();
         }
         Ok(())
     }
+}
+
+fn context(canvas: &OffscreenCanvas) -> Result<OffscreenCanvasRenderingContext2d, JsValue> {
+    let context = canvas.get_context("2d")?.ok_or("the canvas has another kind of context already")?;
+    context.dyn_into().map_err(JsValue::from)
+}
+
+/// Clears a canvas and draws each map of an atlas at its place: `draw` gets both rectangles.
+fn compose(
+    canvas: &OffscreenCanvas,
+    painting: &Painting,
+    draw: impl Fn(&OffscreenCanvasRenderingContext2d, [f64; 4], [f64; 4]) -> Result<(), JsValue>,
+) -> Result<(), JsValue> {
+    let [width, height] = painting.size;
+    if [canvas.width(), canvas.height()] != painting.size {
+        canvas.set_width(width);
+        canvas.set_height(height);
+    }
+    let onto = context(canvas)?;
+    onto.clear_rect(0.0, 0.0, width.into(), height.into());
+    for (map, at) in painting.atlas.maps.iter().zip(&painting.at) {
+        let (map, at) = (map.map(f64::from), at.map(f64::from));
+        // Pixels stay squares when enlarged; a map larger than its place is averaged.
+        onto.set_image_smoothing_enabled(at[2] < map[2] || at[3] < map[3]);
+        draw(&onto, map, at)?;
+    }
+    Ok(())
+}
+
+/// Whether what WebGPU paints on a canvas of a worker comes out on a 2D canvas. Tried with a device of its own: some browsers lose
+/// it over that (and Chromium without a window all devices of the worker).
+async fn shows() -> Result<bool, JsValue> {
+    let gpu = Gpu::acquire().await.map_err(|e| e.to_string())?;
+    let (easel, paper) = (OffscreenCanvas::new(4, 4)?, context(&OffscreenCanvas::new(4, 4)?)?);
+    let mut seen = [0; 4];
+    // Twice: it is the second picture that a worn-out canvas does not give.
+    for colour in [[0, 255, 51], [255, 102, 0]] {
+        let canvas = gpu::Canvas::of_page(&gpu, easel.clone()).map_err(|e| e.to_string())?;
+        canvas.fill(&gpu, colour.map(|c| f64::from(c) / 255.0)).map_err(|e| e.to_string())?;
+        let bitmap = easel.transfer_to_image_bitmap()?;
+        paper.draw_image_with_image_bitmap(&bitmap, 0.0, 0.0)?;
+        gpu.settle().await.map_err(|e| e.to_string())?;
+        seen.copy_from_slice(&paper.get_image_data(2.0, 2.0, 1.0, 1.0)?.data().0);
+        if seen != [colour[0], colour[1], colour[2], 255] {
+            break;
+        }
+    }
+    gpu.destroy();
+    Ok(seen == [255, 102, 0, 255])
 }
 
 /// A download or a file, read piece by piece as the browser has them.
@@ -340,6 +404,28 @@ impl Platform for Browser {
         let canvases = self.canvases.borrow();
         let Some(surface) = canvases.get(&canvas) else { return };
         if let Err(error) = self.draw(surface, painting) {
+            failed(&self.scope, "canvas", words(&error));
+        }
+    }
+
+    fn easel(&self, gpu: &Gpu) -> Local<Option<gpu::Canvas>> {
+        let (gpu, easel, known) = (gpu.clone(), self.easel.clone(), self.shows.clone());
+        Box::pin(async move {
+            let shown = match known.get() {
+                Some(shown) => shown,
+                None => shows().await.unwrap_or(false),
+            };
+            known.set(Some(shown));
+            // A device has a canvas of its own.
+            let fresh = OffscreenCanvas::new(1, 1).ok().filter(|_| shown)?;
+            let canvas = gpu::Canvas::of_page(&gpu, fresh.clone()).ok()?;
+            easel.replace(Some(fresh));
+            Some(canvas)
+        })
+    }
+
+    fn hang(&self, paintings: &[(u32, Painting)]) {
+        if let Err(error) = self.draw_easel(paintings) {
             failed(&self.scope, "canvas", words(&error));
         }
     }

@@ -16,6 +16,8 @@ pub struct Canvas {
     size: [u32; 2],
     format: wgpu::TextureFormat,
     picture: Option<Picture>,
+    /// What `picture` was made from.
+    laid: Option<(ProgramId, Vec<Patch>, Palette)>,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl Canvas {
     /// A canvas that nobody sees, for [`Executor::pixels`].
     pub fn offscreen(gpu: &Gpu, size: [u32; 2]) -> Self {
         let target = Target::Texture(texture(gpu, size));
-        Self { target, size, format: wgpu::TextureFormat::Rgba8Unorm, picture: None }
+        Self { target, size, format: wgpu::TextureFormat::Rgba8Unorm, picture: None, laid: None }
     }
 
     /// A canvas of the page, transferred to this worker.
@@ -84,12 +86,17 @@ impl Canvas {
         surface.configure(&gpu.device, &settings);
         gpu.check()?;
         let format = settings.format;
-        Ok(Self { target: Target::Surface(surface, settings), size, format, picture: None })
+        Ok(Self { target: Target::Surface(surface, settings), size, format, picture: None, laid: None })
+    }
+
+    /// Width and height in device pixels.
+    pub fn size(&self) -> [u32; 2] {
+        self.size
     }
 
     /// Another size in device pixels. What was to be painted is forgotten.
     pub fn resize(&mut self, gpu: &Gpu, size: [u32; 2]) {
-        self.picture = None;
+        (self.picture, self.laid) = (None, None);
         if size == self.size {
             return;
         }
@@ -105,6 +112,53 @@ impl Canvas {
     }
 }
 
+impl Canvas {
+    fn present(&self, gpu: &Gpu, draw: impl FnOnce(&wgpu::Texture) -> wgpu::CommandBuffer) -> Result<(), GpuError> {
+        match &self.target {
+            #[cfg(target_arch = "wasm32")]
+            Target::Surface(surface, _) => {
+                use wgpu::CurrentSurfaceTexture::{Suboptimal, Success};
+                let texture = match surface.get_current_texture() {
+                    Success(texture) | Suboptimal(texture) => texture,
+                    other => return Err(GpuError::Device(format!("the canvas gave no texture: {other:?}"))),
+                };
+                gpu.queue.submit([draw(&texture.texture)]);
+                gpu.queue.present(texture);
+            }
+            Target::Texture(texture) => drop(gpu.queue.submit([draw(texture)])),
+        }
+        gpu.check()
+    }
+
+    /// Fills it with one colour, 0 to 1 each: whether a canvas can be painted at all is tried with that.
+    ///
+    /// # Errors
+    /// As [`Executor::paint`].
+    pub fn fill(&self, gpu: &Gpu, [r, g, b]: [f64; 3]) -> Result<(), GpuError> {
+        let colour = wgpu::Color { r, g, b, a: 1.0 };
+        self.present(gpu, |texture| {
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            drop(begin(&mut encoder, &texture.create_view(&Default::default()), colour));
+            encoder.finish()
+        })
+    }
+}
+
+/// A render pass on a canvas, from this colour.
+fn begin<'a>(
+    encoder: &'a mut wgpu::CommandEncoder,
+    view: &wgpu::TextureView,
+    colour: wgpu::Color,
+) -> wgpu::RenderPass<'a> {
+    let ops = wgpu::Operations { load: wgpu::LoadOp::Clear(colour), store: wgpu::StoreOp::Store };
+    let attachment = wgpu::RenderPassColorAttachment { view, depth_slice: None, resolve_target: None, ops };
+    encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+        label: Some("paint"),
+        color_attachments: &[Some(attachment)],
+        ..Default::default()
+    })
+}
+
 impl Executor {
     /// Decides what [`Executor::paint`] paints on a canvas from now on, until the next call.
     ///
@@ -117,7 +171,10 @@ impl Executor {
         patches: &[Patch],
         palette: Palette,
     ) -> Result<(), GpuError> {
-        canvas.picture = None;
+        if canvas.laid.as_ref().is_some_and(|(id, laid, p)| *id == program && laid == patches && *p == palette) {
+            return Ok(());
+        }
+        (canvas.picture, canvas.laid) = (None, None);
         // Rectangles and scales of one buffer go together: they share its binding.
         let mut order: Vec<&Patch> = patches.iter().filter(|p| p.rows * p.cols > 0).collect();
         order.sort_by_key(|p| (p.buf, p.scale.start, p.scale.end));
@@ -184,6 +241,7 @@ impl Executor {
             picture.draws.push((bindings, first_rect..first_rect + count));
         }
         canvas.picture = Some(picture);
+        canvas.laid = Some((program, patches.to_vec(), palette));
         self.gpu.check()
     }
 
@@ -194,23 +252,10 @@ impl Executor {
     /// What the device reported; a canvas that gives no texture at the moment.
     pub fn paint(&mut self, canvas: &Canvas) -> Result<(), GpuError> {
         let brushes = self.brushes(canvas.format)?;
-        match &canvas.target {
-            #[cfg(target_arch = "wasm32")]
-            Target::Surface(surface, _) => {
-                use wgpu::CurrentSurfaceTexture::{Suboptimal, Success};
-                let texture = match surface.get_current_texture() {
-                    Success(texture) | Suboptimal(texture) => texture,
-                    other => return Err(GpuError::Device(format!("the canvas gave no texture: {other:?}"))),
-                };
-                self.draw(&brushes, canvas, &texture.texture);
-                self.gpu.queue.present(texture);
-            }
-            Target::Texture(texture) => self.draw(&brushes, canvas, texture),
-        }
-        self.gpu.check()
+        canvas.present(&self.gpu, |texture| self.draw(&brushes, canvas, texture))
     }
 
-    fn draw(&self, brushes: &Brushes, canvas: &Canvas, texture: &wgpu::Texture) {
+    fn draw(&self, brushes: &Brushes, canvas: &Canvas, texture: &wgpu::Texture) -> wgpu::CommandBuffer {
         let view = texture.create_view(&Default::default());
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         if let Some(picture) = &canvas.picture {
@@ -222,20 +267,7 @@ impl Executor {
             }
         }
         {
-            let attachment = wgpu::RenderPassColorAttachment {
-                view: &view,
-                depth_slice: None,
-                resolve_target: None,
-                ops: wgpu::Operations {
-                    load: wgpu::LoadOp::Clear(wgpu::Color::TRANSPARENT),
-                    store: wgpu::StoreOp::Store,
-                },
-            };
-            let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-                label: Some("paint"),
-                color_attachments: &[Some(attachment)],
-                ..Default::default()
-            });
+            let mut pass = begin(&mut encoder, &view, wgpu::Color::TRANSPARENT);
             if let Some(picture) = &canvas.picture {
                 pass.set_pipeline(&brushes.colour);
                 for (bindings, instances) in &picture.draws {
@@ -244,7 +276,7 @@ impl Executor {
                 }
             }
         }
-        self.gpu.queue.submit([encoder.finish()]);
+        encoder.finish()
     }
 
     /// The pixels of an offscreen canvas, RGBA, row by row; `None` for a canvas of the page.

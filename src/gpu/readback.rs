@@ -81,3 +81,14 @@ pub(super) async fn read_bytes(gpu: Gpu, pool: Pool, buffer: wgpu::Buffer, bytes
     pool.borrow_mut().push(buffer);
     Ok(data)
 }
+
+impl Gpu {
+    /// Waits until all that was submitted is done.
+    ///
+    /// # Errors
+    /// What the device reported, its loss above all.
+    pub async fn settle(&self) -> Result<(), GpuError> {
+        let pool = Pool::default();
+        read_bytes(self.clone(), pool.clone(), staging(self, &pool, 4), 4).await.map(drop)
+    }
+}

@@ -402,7 +402,8 @@ impl Layer for Conv2d {
 
     fn lower(&self, cx: &mut Lower<'_>) {
         let (input, output, groups) = (cx.inputs[0], cx.output, self.groups);
-        if let Some(linear) = self.as_linear(input) {
+        let alone = cx.bind.norm.is_none() && cx.bind.residual.is_none();
+        if let Some(linear) = self.as_linear(input).filter(|_| alone) {
             return linear.lower(cx);
         }
         let Window { kernel: [kh, kw], stride, padding, dilation, .. } = self.window;
@@ -419,7 +420,6 @@ impl Layer for Conv2d {
         };
         let Some(upstream) = cx.bind.grad_output else {
             if let Some(y) = cx.bind.output {
-                let alone = cx.bind.norm.is_none() && cx.bind.residual.is_none();
                 let activation = if alone { cx.activation() } else { 0 };
                 self.gather(cx, &forward, [x, y], bias, activation);
                 cx.epilogue(y);

@@ -139,6 +139,71 @@ for (const backend of ['cpu', 'gpu']) {
   });
 }
 
+// Maps as both engines paint them, enlarged and made smaller, on a layer's scale and on their own; the GPU reads none of them back.
+scenario('the GPU paints from its own memory what the CPU paints', { timeout: 120_000 }, async ({ page, shot }) => {
+  const size = [400, 180];
+  const rects = [0, 1, 2, 3, 4, 5].map((i) => ({ source: { Value: 1 }, offset: i * 784, rows: 28, cols: 28, at: [i * 60 + 2, 2, 56, 56] }));
+  rects.push(...[0, 1, 2, 3, 4, 5].map((i) => ({ source: { Value: 2 }, offset: i * 784, rows: 28, cols: 28, at: [i * 60 + 2, 64, 14, 14] })));
+  rects.push({ source: { Value: 0 }, offset: 0, rows: 32, cols: 32, at: [2, 84, 96, 96] });
+  rects.push({ source: { Param: 0 }, offset: 25, rows: 5, cols: 5, at: [104, 84, 50, 50] });
+  const pictures = {};
+  for (const backend of ['cpu', 'gpu']) {
+    pictures[backend] = [];
+    // A worker that counts the bytes that come back from the GPU.
+    await page.evaluate(() => {
+      const url = new URL(document.querySelector('meta[name=engine]').content, location.href).href;
+      const counting = `let bytes = 0;
+        const range = globalThis.GPUBuffer?.prototype.getMappedRange;
+        if (range) GPUBuffer.prototype.getMappedRange = function (...a) { const r = range.apply(this, a); bytes += r.byteLength; return r; };
+        const channel = new BroadcastChannel('bytes');
+        channel.onmessage = () => { channel.postMessage(bytes); bytes = 0; };
+        await import(${JSON.stringify(url)}); postMessage([{ Loaded: {} }]);`;
+      document.querySelector('meta[name=engine]').content = URL.createObjectURL(new Blob([counting], { type: 'text/javascript' }));
+      window.engineUrl ??= url;
+    });
+    await start(page);
+    await page.evaluate(() => { document.querySelector('meta[name=engine]').content = window.engineUrl; return window.engine.hear('Loaded'); });
+    await ask(page, { Start: { backend } }, 'Engine');
+    await ask(page, { Open: { generation: 1, variant: 'lenet5', weights: 'Shipped' } }, 'Opened');
+    for (const [n, [scale, palette]] of [['layer', 'light'], ['map', 'dark']].entries()) {
+      await page.evaluate(([backend, size, rects, scale, palette, n]) => {
+        const canvas = Object.assign(document.createElement('canvas'), { id: `${backend}${n}`, width: size[0], height: size[1] });
+        canvas.style.cssText = `position:fixed;left:0;top:${n * size[1]}px;background:#888`;
+        document.body.append(canvas);
+        window.engine.tell({ Canvas: { canvas: n } }, canvas.transferControlToOffscreen());
+        window.engine.tell({ Paint: { canvas: n, size, rects, scale, palette } });
+      }, [backend, size, rects, scale, palette, n]);
+    }
+    await ask(page, { Show: { generation: 2, picture: strokes(DIGITS[5].strokes) } }, 'Output');
+    const back = () => page.evaluate(() => new Promise((resolve) => {
+      const channel = new BroadcastChannel('bytes');
+      channel.onmessage = ({ data }) => { channel.close(); resolve(data); };
+      channel.postMessage('?');
+    }));
+    await back();
+    await ask(page, { Show: { generation: 3, picture: strokes(DIGITS[3].strokes) } }, 'Output');
+    if (backend === 'gpu') assert.equal(await back(), 40, 'the output alone is read back');
+    await page.waitForTimeout(500);
+    for (const n of [0, 1]) {
+      pictures[backend].push(await page.evaluate(async ([id, [width, height]]) => {
+        const context = new OffscreenCanvas(width, height).getContext('2d');
+        context.drawImage(await createImageBitmap(document.getElementById(id)), 0, 0);
+        return [...context.getImageData(0, 0, width, height).data];
+      }, [`${backend}${n}`, size]));
+    }
+    await shot(`maps of the ${backend} engine`);
+    await page.evaluate(() => window.engine.worker.terminate());
+  }
+  for (const n of [0, 1]) {
+    const [cpu, gpu] = [pictures.cpu[n], pictures.gpu[n]];
+    assert.ok(new Set(cpu).size > 50, 'there is something to compare');
+    const apart = cpu.map((v, i) => Math.abs(v - gpu[i]));
+    // The CPU's colours come from a table of 512 steps.
+    const off = apart.filter((d) => d > 4).length;
+    assert.ok(off === 0, `picture ${n}: ${off} of ${apart.length} bytes differ, by up to ${apart.reduce((a, b) => Math.max(a, b))}`);
+  }
+});
+
 scenario('every kernel computes on WebGPU what it computes on the CPU', { timeout: 120_000 }, async ({ page }) => {
   await start(page);
   await ask(page, { Start: { backend: 'cpu' } }, 'Engine');
