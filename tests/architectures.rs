@@ -70,13 +70,15 @@ fn stages_are_as_the_papers_have_them() {
     assert_eq!(LENET5.iter().map(|r| r.2).sum::<usize>(), 60_000); // “60,000 trainable free parameters”
 }
 
+/// Name, shape, parameters, multiply-adds, receptive field's size, jump, padding.
+type Row<'a> = (&'a str, [usize; 3], usize, u64, [usize; 3]);
+
 /// A section of `tests/golden/facts.txt`: its title, totals, rows.
 struct Section<'a> {
     title: &'a str,
     parameters: usize,
     macs: u64,
-    /// Name, shape, parameters, multiply-adds, receptive field's size, jump, padding.
-    rows: Vec<(&'a str, [usize; 3], usize, u64, [usize; 3])>,
+    rows: Vec<Row<'a>>,
     /// `3a`: parameters and multiply-adds of an inception module.
     modules: Vec<(&'a str, usize, u64)>,
 }

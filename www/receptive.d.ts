@@ -23,9 +23,10 @@ export interface Receptive {
   facts(variant: string): Promise<Facts>;
   /**
    * Opens a network.
-   * @param weights a safetensors file, or a seed for random weights; without it the weights that come with the page.
+   * @param weights a safetensors file (a `File` is read piece by piece; several hold a part each, with or without their index), its
+   * address, or a seed for random weights; without it the weights that come with the page. Names may be torchvision's or timm's.
    */
-  open(variant: string, weights?: ArrayBuffer | { seed: number }): Promise<void>;
+  open(variant: string, weights?: ArrayBuffer | Blob | Blob[] | { url: string } | { seed: number }): Promise<void>;
   /**
    * Shows an input to the open network.
    * @param input channels × height × width numbers, row-major, already normalised as the network was trained.

@@ -8,7 +8,7 @@ use super::state::{Action, Lang, Model};
 use crate::arch::{self, Architecture};
 use crate::graph::NodeId;
 use crate::ops::Layer;
-use crate::protocol::{Backend, Command, EngineInfo, Event, Generation, Picture, Source, Weights};
+use crate::protocol::{Backend, Command, EngineInfo, Event, Fault, Generation, Picture, Source, Weights};
 use js_sys::{Array, Float32Array, Function, Object, Promise, Reflect};
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -67,7 +67,7 @@ pub fn publish(client: &Client, page: &Dispatcher) {
         };
         let done = s.wait(move |event| match event {
             Event::Engine(info) if info.backend == backend => Some(Ok(())),
-            Event::Failed { request: None, fault } => Some(Err(error(&say(Words(Lang::En), fault)))),
+            Event::Failed { request: None, fault } => Some(Err(error(&told(fault)))),
             _ => None,
         });
         s.client.send(&Command::UseBackend(backend));
@@ -119,6 +119,12 @@ fn put(object: &Object, key: &str, value: &JsValue) {
 
 fn get(object: &JsValue, key: &str) -> JsValue {
     Reflect::get(object, &key.into()).unwrap_or_default()
+}
+
+/// A fault as a script hears it: the page's sentence, then the engine's own, which names what it is about.
+fn told(fault: &Fault) -> String {
+    let said = say(Words(Lang::En), fault);
+    if fault.detail.is_empty() || said.contains(&fault.detail) { said } else { format!("{said}\n{}", fault.detail) }
 }
 
 fn error(sentence: &str) -> JsValue {
@@ -182,12 +188,8 @@ impl Script {
     ) -> impl Future<Output = Result<T, JsValue>> + use<T, F> {
         self.client.quietly(request);
         self.wait(move |event| match event {
-            Event::Failed { request: Some(r), fault } if *r == request => {
-                Some(Err(error(&say(Words(Lang::En), fault))))
-            }
-            Event::Failed { request: None, fault } if fault.key == "engine-crashed" => {
-                Some(Err(error(&say(Words(Lang::En), fault))))
-            }
+            Event::Failed { request: Some(r), fault } if *r == request => Some(Err(error(&told(fault)))),
+            Event::Failed { request: None, fault } if fault.key == "engine-crashed" => Some(Err(error(&told(fault)))),
             event => pick(event).map(Ok),
         })
     }
@@ -221,8 +223,18 @@ impl Script {
             (Weights::File("script.safetensors".into()), vec![JsValue::from(buffer.slice(0))])
         } else if let Some(seed) = seed.as_f64() {
             (Weights::Seed(seed as u64), Vec::new())
+        } else if let Some(url) = get(weights, "url").as_string() {
+            (Weights::Url(url), Vec::new())
         } else {
-            return Err(error("open takes weights as an ArrayBuffer with a safetensors file, or as { seed }."));
+            // Handles of files, which the engine reads piece by piece.
+            let files = weights.dyn_ref::<Array>().map_or_else(|| vec![weights.clone()], |list| list.to_vec());
+            if files.is_empty() || !files.iter().all(|file| file.is_instance_of::<web_sys::Blob>()) {
+                return Err(error(
+                    "open takes weights as an ArrayBuffer, a File or an array of Files (safetensors), or as { seed } or { url }.",
+                ));
+            }
+            let name = files[0].dyn_ref().map_or_else(|| "script.safetensors".into(), web_sys::File::name);
+            (Weights::File(name), files)
         };
         let generation = self.client.open(variant, source, &files);
         self.page.dispatch(Action::Visit(variant.into()));
