@@ -71,14 +71,14 @@ fn stages_are_as_the_papers_have_them() {
 }
 
 /// Name, shape, parameters, multiply-adds, receptive field's size, jump, padding.
-type Row<'a> = (&'a str, [usize; 3], usize, u64, [usize; 3]);
+type Stage<'a> = (&'a str, [usize; 3], usize, u64, [usize; 3]);
 
 /// A section of `tests/golden/facts.txt`: its title, totals, rows.
 struct Section<'a> {
     title: &'a str,
     parameters: usize,
     macs: u64,
-    rows: Vec<Row<'a>>,
+    rows: Vec<Stage<'a>>,
     /// `3a`: parameters and multiply-adds of an inception module.
     modules: Vec<(&'a str, usize, u64)>,
 }
