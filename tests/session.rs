@@ -455,6 +455,12 @@ fn shipped_weights_are_used_where_they_are_and_missed_honestly_where_not() {
         variant: "lenet5".into(),
         origin: Origin::Shipped(Some(0.83))
     }));
+    // A network without any: random ones, called so, and no request.
+    engine.world.fetched.borrow_mut().clear();
+    let events = engine.open("resnet20-cifar", Weights::Shipped, None);
+    let origin = Origin::Random(1);
+    assert!(events.contains(&Event::Opened { generation: 5, variant: "resnet20-cifar".into(), origin }), "{events:?}");
+    assert!(engine.world.fetched.borrow().is_empty());
     engine.world.files.borrow_mut().insert("weights/lenet5.safetensors".into(), b"<!DOCTYPE html>".to_vec());
     let events = engine.open("lenet5", Weights::Shipped, None);
     assert!(

@@ -4,6 +4,7 @@
 use receptive::arch::variant;
 use receptive::data::Dataset;
 use receptive::engine::executor::Executor;
+use receptive::engine::files::SHIPPED;
 use receptive::engine::training::evaluate;
 use receptive::weights;
 
@@ -44,6 +45,18 @@ fn lenet5_modern_reaches_its_error() {
     let (measured, said) = error("lenet5-modern");
     assert!(measured <= 0.60, "{measured} %");
     assert!((measured - said).abs() <= 0.03, "{measured} %, the file says {said} %");
+}
+
+/// The engine asks for what is there, and for nothing that is not.
+#[test]
+fn the_shipped_weights_are_those_of_the_folder() {
+    let folder = std::fs::read_dir(format!("{}/www/weights", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut found: Vec<String> = names.filter_map(|n| n.strip_suffix(".safetensors").map(str::to_string)).collect();
+    found.sort();
+    let mut known = SHIPPED.to_vec();
+    known.sort_unstable();
+    assert_eq!(found, known);
 }
 
 /// The page aims at 600 kB until the first prediction, all in all.

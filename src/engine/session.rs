@@ -545,6 +545,7 @@ impl Session {
         let random = |seed| (net.initial(seed), Origin::Random(seed));
         match weights {
             Weights::Seed(seed) => Ok(random(*seed)),
+            Weights::Shipped if !files::SHIPPED.contains(&net.variant.name) => Ok(random(SEED)),
             Weights::Shipped => {
                 let url = format!("weights/{}.safetensors", net.variant.name);
                 // No trained weights: random ones, called so.
