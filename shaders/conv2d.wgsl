@@ -250,8 +250,8 @@ fn put(pixel: u32, at: vec4u, first: u32, m: u32, v: vec4f) {
     }
 }
 
-// The gather for stride 1 and dilation 1: an invocation computes 4·SPAN neighbours of one row in up to 8 channels. Along a row
-// of taps their window slides: 4·SPAN + kernel_w loads of x for 4·SPAN·kernel_w products a channel.
+// The gather without dilation, forward or of stride 1: an invocation computes 4·SPAN neighbours of one row in up to 8 channels.
+// Where the stride is 1, their window slides along a row of taps: 4·SPAN + KERNEL_W loads of x for 4·SPAN·KERNEL_W products a channel.
 struct Slide {
     groups: u32, channels: u32, results: u32, blocks: u32,
     images: u32,
@@ -259,6 +259,7 @@ struct Slide {
     source_h: u32, source_w: u32,
     result_h: u32, result_w: u32,
     kernel_h: u32,
+    stride_y: u32,
     padding_y: u32, padding_x: u32,
 }
 
@@ -266,7 +267,8 @@ struct Slide {
 
 override SPAN: u32 = 2u;     // 1 to 4
 override CHANNELS: u32 = 8u; // of a block, at most: what is beyond is not computed
-override KERNEL_W: u32 = 5u; // 1 to 8: taps are written out, since a loop carries all sums from turn to turn
+override STRIDE: u32 = 1u;   // along the row
+override KERNEL_W: u32 = 5u; // 1 to 11 (slide_weight: 8): taps are written out, since a loop carries all sums from turn to turn
 
 // 4·SPAN pixels, and their sums in channels 0 to 3 and 4 to 7 of a block: matrix columns are channels.
 struct Window { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f }
@@ -284,10 +286,19 @@ fn pixel(row: u32, real: bool, column: u32, width: u32) -> f32 {
 fn pixels(row: u32, column: u32, width: u32) -> vec4f {
     return vec4f(
         pixel(row, true, column, width),
-        pixel(row, true, column + 1u, width),
-        pixel(row, true, column + 2u, width),
-        pixel(row, true, column + 3u, width),
+        pixel(row, true, column + STRIDE, width),
+        pixel(row, true, column + 2u * STRIDE, width),
+        pixel(row, true, column + 3u * STRIDE, width),
     );
+}
+
+fn window(row: u32, column: u32) -> Window {
+    var a: Window;
+    a.a0 = pixels(row, column, sl.source_w);
+    if SPAN > 1u { a.a1 = pixels(row, column + 4u * STRIDE, sl.source_w); }
+    if SPAN > 2u { a.a2 = pixels(row, column + 8u * STRIDE, sl.source_w); }
+    if SPAN > 3u { a.a3 = pixels(row, column + 12u * STRIDE, sl.source_w); }
+    return a;
 }
 
 fn multiply(t: ptr<function, Tile>, a: Window, k: u32) {
@@ -305,14 +316,18 @@ fn multiply(t: ptr<function, Tile>, a: Window, k: u32) {
     }
 }
 
-// The window moves on by a pixel.
-fn next_tap(t: ptr<function, Tile>, a: ptr<function, Window>, k: u32, row: u32, column: u32) {
-    let next = pixel(row, true, column, sl.source_w);
+// Tap kx of a row, where the window's first pixel meets `column` at tap 0; k: of tap 0.
+fn next_tap(t: ptr<function, Tile>, a: ptr<function, Window>, k: u32, row: u32, column: u32, kx: u32) {
+    if STRIDE > 1u {
+        multiply(t, window(row, column + kx), k + 2u * kx);
+        return;
+    }
+    let next = pixel(row, true, column + 4u * SPAN - 1u + kx, sl.source_w);
     (*a).a0 = vec4f((*a).a0.yzw, select(next, (*a).a1.x, SPAN > 1u));
     if SPAN > 1u { (*a).a1 = vec4f((*a).a1.yzw, select(next, (*a).a2.x, SPAN > 2u)); }
     if SPAN > 2u { (*a).a2 = vec4f((*a).a2.yzw, select(next, (*a).a3.x, SPAN > 3u)); }
     if SPAN > 3u { (*a).a3 = vec4f((*a).a3.yzw, next); }
-    multiply(t, *a, k);
+    multiply(t, *a, k + 2u * kx);
 }
 
 // Four positions × channels 4 to 7 of a block.
@@ -343,12 +358,13 @@ fn slide(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3
     let source_map = sl.source_h * sl.source_w;
     var map = (image * sl.groups + group) * sl.channels * source_map;
 
+    let above = top * sl.stride_y; // source rows, the padding's counted
     // Rows of taps that lie in the source.
     var ky_first = 0u;
     var ky_end = sl.kernel_h;
     if CHECKED {
-        ky_first = max(top, sl.padding_y) - top;
-        ky_end = min(sl.kernel_h, sl.source_h + sl.padding_y - top);
+        ky_first = max(above, sl.padding_y) - above;
+        ky_end = min(sl.kernel_h, sl.source_h + sl.padding_y - above);
     }
 
     var weights = block * (1u + sl.kernel_h * KERNEL_W * sl.channels);
@@ -357,25 +373,23 @@ fn slide(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3
     let b1 = outer(vec4f(1.0), packed[weights * 2u + 1u]);
     weights += 1u;
     var t = Tile(b0, b0, b0, b0, b1, b1, b1, b1);
-    var a: Window;
     for (var c = 0u; c < sl.channels; c++) {
         for (var ky = ky_first; ky < ky_end; ky++) {
             let k = (weights + ky * KERNEL_W) * 2u;
-            let row = map + (top + ky - sl.padding_y) * sl.source_w;
-            var column = left - sl.padding_x;
-            a.a0 = pixels(row, column, sl.source_w);
-            if SPAN > 1u { a.a1 = pixels(row, column + 4u, sl.source_w); }
-            if SPAN > 2u { a.a2 = pixels(row, column + 8u, sl.source_w); }
-            if SPAN > 3u { a.a3 = pixels(row, column + 12u, sl.source_w); }
-            column += 4u * SPAN;
+            let row = map + (above + ky - sl.padding_y) * sl.source_w;
+            let column = left * STRIDE - sl.padding_x;
+            var a = window(row, column);
             multiply(&t, a, k);
-            if KERNEL_W > 1u { next_tap(&t, &a, k + 2u, row, column); }
-            if KERNEL_W > 2u { next_tap(&t, &a, k + 4u, row, column + 1u); }
-            if KERNEL_W > 3u { next_tap(&t, &a, k + 6u, row, column + 2u); }
-            if KERNEL_W > 4u { next_tap(&t, &a, k + 8u, row, column + 3u); }
-            if KERNEL_W > 5u { next_tap(&t, &a, k + 10u, row, column + 4u); }
-            if KERNEL_W > 6u { next_tap(&t, &a, k + 12u, row, column + 5u); }
-            if KERNEL_W > 7u { next_tap(&t, &a, k + 14u, row, column + 6u); }
+            if KERNEL_W > 1u { next_tap(&t, &a, k, row, column, 1u); }
+            if KERNEL_W > 2u { next_tap(&t, &a, k, row, column, 2u); }
+            if KERNEL_W > 3u { next_tap(&t, &a, k, row, column, 3u); }
+            if KERNEL_W > 4u { next_tap(&t, &a, k, row, column, 4u); }
+            if KERNEL_W > 5u { next_tap(&t, &a, k, row, column, 5u); }
+            if KERNEL_W > 6u { next_tap(&t, &a, k, row, column, 6u); }
+            if KERNEL_W > 7u { next_tap(&t, &a, k, row, column, 7u); }
+            if KERNEL_W > 8u { next_tap(&t, &a, k, row, column, 8u); }
+            if KERNEL_W > 9u { next_tap(&t, &a, k, row, column, 9u); }
+            if KERNEL_W > 10u { next_tap(&t, &a, k, row, column, 10u); }
         }
         map += source_map;
         weights += sl.kernel_h * KERNEL_W;

@@ -14,6 +14,7 @@ use crate::ops::Buf;
 use crate::ops::lower::{Access, Dispatch, Lowered, Slot};
 use crate::plan::Plan;
 use readback::Pool;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::Future;
 
@@ -40,6 +41,8 @@ pub struct Executor {
     pipelines: HashMap<PipelineKey, wgpu::ComputePipeline>,
     pool: Pool,
     brushes: paint::BrushBox,
+    /// Counts the changes of parameters, from 1.
+    version: Cell<u64>,
 }
 
 type PipelineKey = (&'static str, &'static str, Vec<(&'static str, u32)>);
@@ -56,7 +59,12 @@ struct Memory {
 struct Program {
     plan: Plan,
     locals: Vec<Memory>,
+    /// Those that prepare parameters, and the [`Executor::version`] that they last prepared.
+    once: Vec<Kernel>,
+    prepared: Cell<u64>,
     kernels: Vec<Kernel>,
+    /// Whether a run changes parameters.
+    trains: bool,
     captures: Vec<(wgpu::Buffer, u64)>, // full ones first; with how many steps each holds
 }
 
@@ -85,6 +93,7 @@ impl Executor {
             pipelines: HashMap::new(),
             pool: Pool::default(),
             brushes: HashMap::new(),
+            version: Cell::new(1),
             gpu,
         };
         for (i, data) in params.iter().enumerate() {
@@ -125,16 +134,25 @@ impl Executor {
     pub fn prepare(&mut self, net: &Architecture, plan: Plan) -> Result<ProgramId, GpuError> {
         let lowered = lower::lower(net, &plan);
         let locals = plan.buffers.iter().map(|b| self.memory(&b.label, b.len)).collect::<Result<Vec<_>, _>>()?;
-        let kernels = self.kernels(&lowered, &locals)?;
-        self.programs.push(Some(Program { plan, locals, kernels, captures: Vec::new() }));
+        let [once, kernels] = self.kernels(&lowered, &locals)?;
+        let changed =
+            |(slot, access): &(Slot, Access)| matches!(slot, Slot::Buf(Buf::Param(_))) && *access == Access::Write;
+        let trains = lowered.dispatches.iter().flat_map(|d| &d.buffers).any(changed);
+        let (prepared, captures) = (Cell::new(0), Vec::new());
+        self.programs.push(Some(Program { plan, locals, once, prepared, kernels, trains, captures }));
         self.gpu.check()?;
         Ok(ProgramId(self.programs.len() - 1))
     }
 
-    fn kernels(&mut self, lowered: &Lowered, locals: &[Memory]) -> Result<Vec<Kernel>, GpuError> {
+    /// The kernels that prepare parameters, and all others.
+    fn kernels(&mut self, lowered: &Lowered, locals: &[Memory]) -> Result<[Vec<Kernel>; 2], GpuError> {
         let mut workspaces = Vec::new();
         for (i, &len) in lowered.workspaces.iter().enumerate() {
             workspaces.push(self.memory(&format!("workspace {i}"), len)?);
+        }
+        let mut kept = Vec::new();
+        for (i, &len) in lowered.kept.iter().enumerate() {
+            kept.push(self.memory(&format!("prepared {i}"), len)?);
         }
         let mut constants = Vec::new();
         for (i, data) in lowered.constants.iter().enumerate() {
@@ -160,7 +178,7 @@ impl Executor {
         });
         self.gpu.queue.write_buffer(&uniforms, 0, &bytes);
 
-        let mut kernels = Vec::new();
+        let (mut once, mut kernels) = (Vec::new(), Vec::new());
         let mut at = 0;
         for dispatch in &lowered.dispatches {
             let pipeline = self.pipeline(dispatch)?;
@@ -179,6 +197,7 @@ impl Executor {
                 Slot::Buf(Buf::Local(i)) => &locals[i],
                 Slot::Workspace(i) => &workspaces[i],
                 Slot::Constant(i) => &constants[i],
+                Slot::Kept(i) => &kept[i],
             });
             let storage = memories
                 .zip(1..)
@@ -189,9 +208,10 @@ impl Executor {
                 layout: &pipeline.get_bind_group_layout(0),
                 entries: &entries,
             });
-            kernels.push(Kernel { pipeline, bindings, workgroups: dispatch.workgroups });
+            let list = if dispatch.once { &mut once } else { &mut kernels };
+            list.push(Kernel { pipeline, bindings, workgroups: dispatch.workgroups });
         }
-        Ok(kernels)
+        Ok([once, kernels])
     }
 
     fn pipeline(&mut self, dispatch: &Dispatch) -> Result<wgpu::ComputePipeline, GpuError> {
@@ -290,6 +310,9 @@ impl Executor {
             return Err(GpuError::Device(problem));
         }
         self.upload(memory, data);
+        if matches!(buf, Buf::Param(_)) {
+            self.version.update(|v| v + 1);
+        }
         Ok(())
     }
 
@@ -297,12 +320,17 @@ impl Executor {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            for kernel in &program.kernels {
+            let fresh = program.prepared.replace(self.version.get()) == self.version.get();
+            let once = program.once.iter().filter(|_| !fresh);
+            for kernel in once.chain(&program.kernels) {
                 let [x, y, z] = kernel.workgroups;
                 pass.set_pipeline(&kernel.pipeline);
                 pass.set_bind_group(0, &kernel.bindings, &[]);
                 pass.dispatch_workgroups(x, y, z);
             }
+        }
+        if program.trains {
+            self.version.update(|v| v + 1);
         }
         encoder
     }

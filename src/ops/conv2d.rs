@@ -124,24 +124,25 @@ struct Gather {
 }
 
 impl Gather {
-    /// The source's padding, if `slide` can do this gather: no stride, no dilation, less padding than kernel, up to 8 taps a row.
+    /// The source's padding, if `slide` can do this gather: no dilation, less padding than kernel, up to 11 taps a row.
     fn slides(&self, kernel: [usize; 2]) -> Option<[usize; 2]> {
-        let plain = self.mul == [1; 2] && self.div == [1; 2] && self.step.map(isize::abs) == [1; 2];
+        let plain = self.div == [1; 2] && self.step.map(isize::abs) == [1; 2];
         let mut padding = [0; 2];
         for (axis, padding) in padding.iter_mut().enumerate() {
             // the first source position that the result at 0 meets, whichever way the taps run
             let first = self.add[axis] + (self.step[axis] * (kernel[axis] as isize - 1)).min(0);
             *padding = usize::try_from(-first).ok().filter(|p| *p < kernel[axis])?;
         }
-        (plain && kernel[1] <= 8).then_some(padding)
+        (plain && kernel[1] <= 11).then_some(padding)
     }
 }
 
 /// How many times four neighbours an invocation of `slide` computes: what wastes little of a row and loads little for a product.
-fn span(width: usize, kernel_w: usize) -> usize {
+fn span(width: usize, kernel_w: usize, stride: usize) -> usize {
     let cost = |span: usize| {
         let computed = width.next_multiple_of(4 * span);
-        let (loads, products) = (4 * span + 9 * kernel_w, 32 * span * kernel_w);
+        let pixels = if stride == 1 { 4 * span + kernel_w } else { 4 * span * kernel_w };
+        let (loads, products) = (pixels + 8 * kernel_w, 32 * span * kernel_w);
         // a load costs about as much as two products of four
         computed * (products + 2 * loads) * 1000 / products
     };
@@ -156,7 +157,7 @@ impl Conv2d {
         let (channels, results) = (at.source.c / groups, at.result.c / groups);
         let blocks = results.div_ceil(8);
         let len = groups * blocks * (1 + kh * kw * channels) * 8;
-        let packed = cx.workspace(0, len);
+        let packed = cx.kept(len);
         let sizes = [groups, blocks, results, channels, kh * kw];
         let slides = at.slides(self.window.kernel);
         let order = match (slides, at.step[0] > 0) {
@@ -166,7 +167,7 @@ impl Conv2d {
         };
         let pack = |entry| {
             let kernel = Dispatch::new("conv2d", entry).uniform(&sizes).uniform(&at.strides).uniform(&[order, len]);
-            kernel.over(len).read(cx.bind.params[0])
+            kernel.once().over(len).read(cx.bind.params[0])
         };
         let pack = match bias {
             Some(bias) => pack("pack_bias").read(bias).write(packed),
@@ -174,16 +175,17 @@ impl Conv2d {
         };
         cx.push(pack);
         if let Some(padding) = slides {
-            let span = span(at.result.w, kw);
+            let span = span(at.result.w, kw, at.mul[1]);
             let segments = at.result.w.div_ceil(4 * span);
             let kernel = Dispatch::new("conv2d", "slide")
                 .constant("ACTIVATION", activation)
                 .constant("CHECKED", u32::from(padding != [0; 2]))
                 .constant("SPAN", span as u32)
+                .constant("STRIDE", at.mul[1] as u32)
                 .constant("KERNEL_W", kw as u32)
                 .constant("CHANNELS", results.min(8) as u32)
                 .uniform(&[groups, channels, results, blocks, cx.batch, segments])
-                .uniform(&[at.source.h, at.source.w, at.result.h, at.result.w, kh])
+                .uniform(&[at.source.h, at.source.w, at.result.h, at.result.w, kh, at.mul[0]])
                 .uniform(&padding);
             let tiles = (cx.batch * at.result.h * segments).div_ceil(WORKGROUP);
             cx.push(kernel.read(x).read(packed).write(y).groups(groups * blocks * tiles));

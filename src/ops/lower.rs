@@ -17,6 +17,8 @@ pub enum Slot {
     Workspace(usize),
     /// Data fixed at lowering, [`Lowered::constants`].
     Constant(usize),
+    /// What [`Dispatch::once`] kernels make of the parameters: kept as long as these stay the same.
+    Kept(usize),
 }
 
 impl From<Buf> for Slot {
@@ -51,6 +53,8 @@ pub struct Dispatch {
     pub buffers: Vec<(Slot, Access)>,
     /// Workgroups.
     pub workgroups: [u32; 3],
+    /// Depends on parameters alone: runs before all others, and only after these changed.
+    pub once: bool,
 }
 
 impl Dispatch {
@@ -64,6 +68,7 @@ impl Dispatch {
             uniform: Vec::new(),
             buffers: Vec::new(),
             workgroups: [1; 3],
+            once: false,
         }
     }
 
@@ -104,6 +109,12 @@ impl Dispatch {
         self
     }
 
+    /// Says that it only prepares parameters: [`Dispatch::once`].
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
     /// Enough workgroups of [`WORKGROUP`] for this many invocations.
     pub fn over(self, invocations: usize) -> Self {
         self.groups(invocations.div_ceil(WORKGROUP))
@@ -131,6 +142,8 @@ pub struct Lowered {
     pub workspaces: Vec<usize>,
     /// Contents of each constant buffer.
     pub constants: Vec<Vec<f32>>,
+    /// Elements of each [`Slot::Kept`] buffer.
+    pub kept: Vec<usize>,
 }
 
 /// One layer's step being lowered.
@@ -160,6 +173,12 @@ impl Lower<'_> {
     /// Scratch memory number `i` of this step, at least `len` elements.
     pub fn workspace(&mut self, i: usize, len: usize) -> Slot {
         self.lowered.workspace(i, len)
+    }
+
+    /// Memory for what is made of parameters.
+    pub fn kept(&mut self, len: usize) -> Slot {
+        self.lowered.kept.push(len);
+        Slot::Kept(self.lowered.kept.len() - 1)
     }
 
     /// Data fixed at lowering.

@@ -3,7 +3,7 @@
 
 use receptive::arch::Architecture;
 use receptive::graph::{Graph, NodeId};
-use receptive::ops::{Activation, AvgPool2d, Buf, Conv2d, Flatten, Linear, Loss, MaxPool2d, Op, Window};
+use receptive::ops::{Activation, AdaptiveAvgPool2d, Add, AvgPool2d, Buf, Concat, Conv2d, Flatten, Linear, Loss, MaxPool2d, Op, Window};
 use receptive::plan::{Plan, Request};
 use receptive::tensor::Shape;
 use receptive::{cpu, gpu};
@@ -211,6 +211,9 @@ fn read(graph: &str, weights: &[f32], shape: &[usize]) -> Result<(Architecture, 
             "Tanh" => Activation::Tanh.into(),
             "MaxPool" => MaxPool2d(window()).into(),
             "AveragePool" => AvgPool2d(window()).into(),
+            "GlobalAveragePool" => AdaptiveAvgPool2d::GLOBAL.into(),
+            "Add" => Add.into(),
+            "Concat" => Concat.into(),
             "Flatten" => Flatten.into(),
             other => return Err(JsError::new(&format!("no op for {other}"))),
         };
