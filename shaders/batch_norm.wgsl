@@ -24,8 +24,6 @@ struct Params {
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
-// normalise_in_place: y, statistics, weight, bias
-@group(0) @binding(1) var<storage, read_write> xy: array<f32>;
 // sums: x, statistics, upstream → sums; backward_weight: sums → gradients
 @group(0) @binding(3) var<storage, read> upstream: array<f32>;
 @group(0) @binding(4) var<storage, read_write> new_sums: array<f32>;
@@ -122,15 +120,6 @@ fn normalise(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) group
     if i < p.batch * p.channels * p.map {
         let c = i / p.map % p.channels;
         y[i] = activate(weight[c] * statistics[p.channels + c] * (x[i] - statistics[c]) + bias[c]);
-    }
-}
-
-@compute @workgroup_size(WG)
-fn normalise_in_place(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let i = group_index(group, groups) * WG + lane;
-    if i < p.batch * p.channels * p.map {
-        let c = i / p.map % p.channels;
-        xy[i] = activate(weight[c] * statistics[p.channels + c] * (xy[i] - statistics[c]) + bias[c]);
     }
 }
 

@@ -26,6 +26,7 @@ struct Pack {
     stride_group: u32, stride_result: u32, stride_channel: u32, // in weight
     order: u32, // of the rows: 0 tap by tap (gather), 1 channel by channel (slide), 2 the same with the kernel turned round
     len: u32,
+    eps: f32,  // of the batch norm folded in (pack_norm)
 }
 
 struct Weight {
@@ -59,6 +60,13 @@ override CHECKED: bool = true;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(2) var<storage, read_write> pack_out: array<f32>;
 @group(0) @binding(3) var<storage, read_write> pack_out_bias: array<f32>;
+@group(0) @binding(2) var<storage, read> norm_weight: array<f32>;
+@group(0) @binding(3) var<storage, read> norm_bias: array<f32>;
+@group(0) @binding(4) var<storage, read> norm_mean: array<f32>;
+@group(0) @binding(5) var<storage, read> norm_variance: array<f32>;
+@group(0) @binding(6) var<storage, read_write> pack_out_norm: array<f32>;
+@group(0) @binding(6) var<storage, read> norm_before: array<f32>; // the convolution's own bias
+@group(0) @binding(7) var<storage, read_write> pack_out_norm_bias: array<f32>;
 
 @group(0) @binding(0) var<uniform> w: Weight;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
@@ -97,20 +105,54 @@ fn pack(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
 }
 
+// What packed element i is of: whether a bias, of which result channel over all groups, and whether there is that channel.
+struct Packed { bias: bool, channel: u32, real: bool }
+
+fn packed_of(i: u32) -> Packed {
+    let rows = 1u + pk.taps * pk.channels;
+    let block = i / 8u / rows;
+    let m = block % pk.blocks * 8u + i % 8u;
+    return Packed(i / 8u % rows == 0u, block / pk.blocks * pk.results + m, m < pk.results);
+}
+
 @compute @workgroup_size(WG)
 fn pack_bias(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
     let i = group_index(group, groups) * WG + lane;
     if i < pk.len {
+        let its = packed_of(i);
         var value = packed_weight(i);
-        let rows = 1u + pk.taps * pk.channels;
-        if i / 8u % rows == 0u {
-            let block = i / 8u / rows;
-            let m = block % pk.blocks * 8u + i % 8u;
-            if m < pk.results {
-                value = bias[block / pk.blocks * pk.results + m];
-            }
+        if its.bias && its.real {
+            value = bias[its.channel];
         }
         pack_out_bias[i] = value;
+    }
+}
+
+// A batch norm of inference folded in: y = (W⋆x + before − mean)·scale + bias.
+fn packed_norm(i: u32, before: f32) -> f32 {
+    let its = packed_of(i);
+    let c = select(0u, its.channel, its.real);
+    let scale = norm_weight[c] / sqrt(norm_variance[c] + pk.eps);
+    if its.bias {
+        return select(0.0, norm_bias[c] + (before - norm_mean[c]) * scale, its.real);
+    }
+    return packed_weight(i) * scale;
+}
+
+@compute @workgroup_size(WG)
+fn pack_norm(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < pk.len {
+        pack_out_norm[i] = packed_norm(i, 0.0);
+    }
+}
+
+@compute @workgroup_size(WG)
+fn pack_norm_bias(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, groups) * WG + lane;
+    if i < pk.len {
+        let its = packed_of(i);
+        pack_out_norm_bias[i] = packed_norm(i, norm_before[select(0u, its.channel, its.real)]);
     }
 }
 

@@ -4,6 +4,8 @@
 struct Params {
     rows: u32, columns: u32, terms: u32,
     a_row: u32, a_step: u32, b_step: u32, b_column: u32,
+    result_row: u32,
+    first: u32, // column of the result that column 0 is: b may be a part of a matrix
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -75,7 +77,7 @@ fn multiply(t: Tile) -> Block {
 
 fn put(i: u32, j: u32, v: vec4f) {
     if i < p.rows {
-        let o = i * p.columns + j;
+        let o = i * p.result_row + p.first + j;
         let y = activate4(v);
         if j < p.columns { result[o] = y.x; }
         if j + 1u < p.columns { result[o + 1u] = y.y; }
@@ -105,7 +107,7 @@ fn product(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
 
 fn put_biased(i: u32, j: u32, v: vec4f) {
     if i < p.rows {
-        let o = i * p.columns + j;
+        let o = i * p.result_row + p.first + j;
         let y = activate4(v);
         if j < p.columns { biased[o] = y.x; }
         if j + 1u < p.columns { biased[o + 1u] = y.y; }
@@ -126,8 +128,8 @@ fn product_bias(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gr
     let t = tile(group_index(group, groups) * WG + lane);
     if t.i < p.rows {
         let c = multiply(t);
-        let j0 = columns_of(t.j);
-        let j1 = columns_of(t.j + 4u);
+        let j0 = p.first + columns_of(t.j);
+        let j1 = p.first + columns_of(t.j + 4u);
         let add0 = vec4f(bias[j0.x], bias[j0.y], bias[j0.z], bias[j0.w]);
         let add1 = vec4f(bias[j1.x], bias[j1.y], bias[j1.z], bias[j1.w]);
         put_corner_biased(t.i, t.j, c.c00, add0);
@@ -146,5 +148,59 @@ fn backward_bias(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) g
             sum += a[i * p.columns + j];
         }
         sums[j] = sum;
+    }
+}
+
+// A few rows: a workgroup computes 8 columns of one row, its lanes going through the terms side by side. Rows of a and columns of b are
+// contiguous, and whole vec4.
+@group(0) @binding(1) var<storage, read> a4: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b4: array<vec4f>;
+
+var<workgroup> lanes: array<vec4f, 128>; // columns 0 to 3 of each lane, then 4 to 7
+
+struct Column { row: u32, at: u32, real: bool, total: f32 }
+
+// The sum that this lane, one of the first 8, is to store.
+fn thin_column(index: u32, lane: u32) -> Column {
+    let across = (p.columns + 7u) / 8u;
+    let row = index / across;
+    let j = index % across * 8u;
+    let terms = p.terms / 4u;
+    // rows and columns beyond the end repeat the last and are not stored
+    let a_at = min(row, p.rows - 1u) * terms;
+    let b0 = columns_of(j) * terms;
+    let b1 = columns_of(j + 4u) * terms;
+    var low = vec4f();
+    var high = vec4f();
+    for (var k = lane; k < terms; k += 64u) {
+        let x = a4[a_at + k];
+        low += vec4f(dot(x, b4[b0.x + k]), dot(x, b4[b0.y + k]), dot(x, b4[b0.z + k]), dot(x, b4[b0.w + k]));
+        high += vec4f(dot(x, b4[b1.x + k]), dot(x, b4[b1.y + k]), dot(x, b4[b1.z + k]), dot(x, b4[b1.w + k]));
+    }
+    lanes[lane] = low;
+    lanes[64u + lane] = high;
+    workgroupBarrier();
+    var total = 0.0;
+    if lane < 8u {
+        for (var i = 0u; i < 64u; i++) {
+            total += lanes[lane / 4u * 64u + i][lane % 4u];
+        }
+    }
+    return Column(row, p.first + j + lane, lane < 8u && row < p.rows && j + lane < p.columns, total);
+}
+
+@compute @workgroup_size(64)
+fn thin(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let c = thin_column(group_index(group, groups), lane);
+    if c.real {
+        result[c.row * p.result_row + c.at] = activate(c.total);
+    }
+}
+
+@compute @workgroup_size(64)
+fn thin_bias(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let c = thin_column(group_index(group, groups), lane);
+    if c.real {
+        biased[c.row * p.result_row + c.at] = activate(c.total + bias[c.at]);
     }
 }

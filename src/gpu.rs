@@ -11,7 +11,7 @@
 
 use crate::arch::Architecture;
 use crate::ops::Buf;
-use crate::ops::lower::{Access, Dispatch, Lowered, Slot};
+use crate::ops::lower::{Access, Dispatch, Lowered, Slot, pieces};
 use crate::plan::Plan;
 use readback::Pool;
 use std::cell::Cell;
@@ -37,8 +37,6 @@ pub struct Executor {
     params: Vec<Memory>,
     momentum: Vec<Memory>,
     programs: Vec<Option<Program>>,
-    modules: HashMap<&'static str, wgpu::ShaderModule>,
-    pipelines: HashMap<PipelineKey, wgpu::ComputePipeline>,
     pool: Pool,
     brushes: paint::BrushBox,
     /// Counts the changes of parameters, from 1.
@@ -47,11 +45,28 @@ pub struct Executor {
 
 type PipelineKey = (&'static str, &'static str, Vec<(&'static str, u32)>);
 
-/// A buffer and how many of its elements count; the memory itself is padded to whole vec4.
+/// What has been compiled on a device, for all networks opened there: a large kernel takes a browser up to half a second.
+#[derive(Debug, Default)]
+struct Compiled {
+    modules: HashMap<&'static str, wgpu::ShaderModule>,
+    pipelines: HashMap<PipelineKey, wgpu::ComputePipeline>,
+}
+
+/// A buffer and how many of its elements count; the memory itself is padded to whole vec4. A parameter too large for one binding
+/// lies in several, [`pieces`] of equal length.
 #[derive(Clone, Debug)]
 struct Memory {
     buffer: wgpu::Buffer,
+    more: Vec<wgpu::Buffer>,
     len: usize,
+}
+
+impl Memory {
+    /// Its buffers, with the elements that each holds.
+    fn pieces(&self) -> impl Iterator<Item = (&wgpu::Buffer, usize)> {
+        let each = self.len / (1 + self.more.len());
+        std::iter::once(&self.buffer).chain(&self.more).map(move |buffer| (buffer, each))
+    }
 }
 
 /// A plan ready to run.
@@ -80,7 +95,8 @@ struct Kernel {
 pub struct ProgramId(usize);
 
 impl Executor {
-    /// Takes the network's parameters, one slice each in the graph's order; momentum starts at zero.
+    /// Takes the network's parameters, one slice each in the graph's order; momentum starts at zero, and takes room once a plan that
+    /// trains is prepared.
     ///
     /// # Errors
     /// [`GpuError::TooLarge`] where a parameter does not fit into one binding.
@@ -89,26 +105,36 @@ impl Executor {
             params: Vec::new(),
             momentum: Vec::new(),
             programs: Vec::new(),
-            modules: HashMap::new(),
-            pipelines: HashMap::new(),
             pool: Pool::default(),
             brushes: HashMap::new(),
             version: Cell::new(1),
             gpu,
         };
         for (i, data) in params.iter().enumerate() {
-            let memory = executor.memory(&format!("parameter {i}"), data.len())?;
+            let memory = executor.parameter(&format!("parameter {i}"), data.len())?;
             executor.upload(&memory, data);
             executor.params.push(memory);
-            let momentum = executor.memory(&format!("momentum {i}"), data.len())?;
-            executor.momentum.push(momentum);
         }
         Ok(executor)
+    }
+
+    /// Makes the momentum, zero, unless it is there.
+    fn make_momentum(&mut self) -> Result<(), GpuError> {
+        for i in self.momentum.len()..self.params.len() {
+            let momentum = self.parameter(&format!("momentum {i}"), self.params[i].len)?;
+            self.momentum.push(momentum);
+        }
+        Ok(())
     }
 
     /// The device it runs on.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
+    }
+
+    /// Elements that one binding holds.
+    fn limit(&self) -> usize {
+        (self.gpu.largest_binding() / 16 * 4) as usize
     }
 
     fn memory(&self, label: &str, len: usize) -> Result<Memory, GpuError> {
@@ -120,11 +146,26 @@ impl Executor {
         // Zero from the start, says WebGPU.
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
-        Ok(Memory { buffer: self.gpu.device.create_buffer(&descriptor), len })
+        Ok(Memory { buffer: self.gpu.device.create_buffer(&descriptor), more: Vec::new(), len })
+    }
+
+    /// Memory that may lie in pieces.
+    fn parameter(&self, label: &str, len: usize) -> Result<Memory, GpuError> {
+        let pieces = pieces(len, self.limit());
+        let mut memory = self.memory(label, len / pieces)?;
+        for _ in 1..pieces {
+            memory.more.push(self.memory(label, len / pieces)?.buffer);
+        }
+        Ok(Memory { len, ..memory })
     }
 
     fn upload(&self, memory: &Memory, data: &[f32]) {
-        self.gpu.queue.write_buffer(&memory.buffer, 0, bytemuck::cast_slice(data));
+        let mut rest = data;
+        for (buffer, each) in memory.pieces() {
+            let (now, later) = rest.split_at(each.min(rest.len()));
+            self.gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(now));
+            rest = later;
+        }
     }
 
     /// Allocates a plan's memory and compiles its kernels; those compiled before are used again.
@@ -132,7 +173,10 @@ impl Executor {
     /// # Errors
     /// [`GpuError::TooLarge`], or what the device says of a kernel.
     pub fn prepare(&mut self, net: &Architecture, plan: Plan) -> Result<ProgramId, GpuError> {
-        let lowered = lower::lower(net, &plan);
+        if plan.hyper.is_some() {
+            self.make_momentum()?;
+        }
+        let lowered = lower::lower(net, &plan, self.limit());
         let locals = plan.buffers.iter().map(|b| self.memory(&b.label, b.len)).collect::<Result<Vec<_>, _>>()?;
         let [once, kernels] = self.kernels(&lowered, &locals)?;
         let changed =
@@ -145,7 +189,7 @@ impl Executor {
     }
 
     /// The kernels that prepare parameters, and all others.
-    fn kernels(&mut self, lowered: &Lowered, locals: &[Memory]) -> Result<[Vec<Kernel>; 2], GpuError> {
+    fn kernels(&self, lowered: &Lowered, locals: &[Memory]) -> Result<[Vec<Kernel>; 2], GpuError> {
         let mut workspaces = Vec::new();
         for (i, &len) in lowered.workspaces.iter().enumerate() {
             workspaces.push(self.memory(&format!("workspace {i}"), len)?);
@@ -191,17 +235,31 @@ impl Executor {
                 }),
             };
             at += size(dispatch).next_multiple_of(align);
-            let memories = dispatch.buffers.iter().map(|(slot, _)| match *slot {
-                Slot::Buf(Buf::Param(i)) => &self.params[i],
-                Slot::Buf(Buf::Momentum(i)) => &self.momentum[i],
-                Slot::Buf(Buf::Local(i)) => &locals[i],
-                Slot::Workspace(i) => &workspaces[i],
-                Slot::Constant(i) => &constants[i],
-                Slot::Kept(i) => &kept[i],
-            });
-            let storage = memories
+            let of = |buf| match buf {
+                Buf::Param(i) => &self.params[i],
+                Buf::Momentum(i) => &self.momentum[i],
+                Buf::Local(i) => &locals[i],
+            };
+            let mut buffers = Vec::new();
+            for (slot, _) in &dispatch.buffers {
+                let memory = match *slot {
+                    Slot::Buf(buf) | Slot::Piece(buf, _) => of(buf),
+                    Slot::Workspace(i) => &workspaces[i],
+                    Slot::Constant(i) => &constants[i],
+                    Slot::Kept(i) => &kept[i],
+                };
+                let piece = match *slot {
+                    Slot::Piece(_, piece) => memory.pieces().nth(piece).map(|(buffer, _)| buffer),
+                    _ => memory.more.is_empty().then_some(&memory.buffer),
+                };
+                // A layer that knows no pieces (all but the linear one, forward).
+                let (label, limit) = (format!("{} {}", dispatch.shader, dispatch.entry), self.gpu.largest_binding());
+                buffers.push(piece.ok_or(GpuError::TooLarge { label, bytes: memory.len as u64 * 4, limit })?);
+            }
+            let storage = buffers
+                .into_iter()
                 .zip(1..)
-                .map(|(memory, binding)| wgpu::BindGroupEntry { binding, resource: memory.buffer.as_entire_binding() });
+                .map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
             let entries: Vec<_> = std::iter::once(uniform).chain(storage).collect();
             let bindings = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(dispatch.entry),
@@ -214,13 +272,14 @@ impl Executor {
         Ok([once, kernels])
     }
 
-    fn pipeline(&mut self, dispatch: &Dispatch) -> Result<wgpu::ComputePipeline, GpuError> {
+    fn pipeline(&self, dispatch: &Dispatch) -> Result<wgpu::ComputePipeline, GpuError> {
         let key = (dispatch.shader, dispatch.entry, dispatch.constants.clone());
-        if let Some(pipeline) = self.pipelines.get(&key) {
+        let compiled = &mut *self.gpu.compiled.borrow_mut();
+        if let Some(pipeline) = compiled.pipelines.get(&key) {
             return Ok(pipeline.clone());
         }
         let device = &self.gpu.device;
-        if !self.modules.contains_key(dispatch.shader) {
+        if !compiled.modules.contains_key(dispatch.shader) {
             let Some(source) = shaders::source(dispatch.shader) else {
                 return Err(GpuError::Device(format!("there is no shader {}", dispatch.shader)));
             };
@@ -228,7 +287,7 @@ impl Executor {
                 label: Some(dispatch.shader),
                 source: wgpu::ShaderSource::Wgsl(source.into()),
             });
-            self.modules.insert(dispatch.shader, module);
+            compiled.modules.insert(dispatch.shader, module);
         }
         let entry = |read_only| wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Storage { read_only },
@@ -264,12 +323,12 @@ impl Executor {
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(dispatch.entry),
             layout: Some(&layout),
-            module: &self.modules[dispatch.shader],
+            module: &compiled.modules[dispatch.shader],
             entry_point: Some(dispatch.entry),
             compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
             cache: None,
         });
-        self.pipelines.insert(key, pipeline.clone());
+        compiled.pipelines.insert(key, pipeline.clone());
         Ok(pipeline)
     }
 
@@ -416,9 +475,9 @@ impl Executor {
         let buffer = readback::staging(&self.gpu, &self.pool, lens.iter().sum::<usize>() as u64 * 4);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let mut at = 0;
-        for memory in memories {
-            let bytes = memory.len as u64 * 4;
-            encoder.copy_buffer_to_buffer(&memory.buffer, 0, &buffer, at, bytes);
+        for (piece, each) in memories.into_iter().flat_map(Memory::pieces) {
+            let bytes = each as u64 * 4;
+            encoder.copy_buffer_to_buffer(piece, 0, &buffer, at, bytes);
             at += bytes;
         }
         self.gpu.queue.submit([encoder.finish()]);
@@ -431,21 +490,32 @@ impl Executor {
         self.read(ProgramId(0), &bufs)
     }
 
-    /// The optimizer's momentum, in the graph's order.
+    /// The optimizer's momentum, in the graph's order; zero where nothing has trained.
     pub fn momentum(&self) -> impl Future<Output = Result<Vec<Vec<f32>>, GpuError>> + use<> {
         let bufs: Vec<Buf> = (0..self.momentum.len()).map(Buf::Momentum).collect();
-        self.read(ProgramId(0), &bufs)
+        let rest: Vec<usize> = self.params[bufs.len()..].iter().map(|p| p.len).collect();
+        let read = self.read(ProgramId(0), &bufs);
+        async move {
+            let mut momentum = read.await?;
+            momentum.extend(rest.into_iter().map(|len| vec![0.0; len]));
+            Ok(momentum)
+        }
     }
 
-    /// Replaces parameters and momentum.
+    /// Replaces parameters and momentum; no momentum at all: zero.
     ///
     /// # Errors
     /// [`GpuError::Device`] where one is longer than the network's.
-    pub fn set(&self, params: &[Vec<f32>], momentum: &[Vec<f32>]) -> Result<(), GpuError> {
+    pub fn set(&mut self, params: &[Vec<f32>], momentum: &[Vec<f32>]) -> Result<(), GpuError> {
         for (i, data) in params.iter().enumerate() {
             self.write(ProgramId(0), Buf::Param(i), data)?;
         }
-        for (i, data) in momentum.iter().enumerate() {
+        if !momentum.is_empty() {
+            self.make_momentum()?;
+        }
+        let zero = |memory: &Memory| vec![0.0; memory.len];
+        let rest: Vec<Vec<f32>> = self.momentum.iter().skip(momentum.len()).map(zero).collect();
+        for (i, data) in momentum.iter().chain(&rest).enumerate() {
             self.write(ProgramId(0), Buf::Momentum(i), data)?;
         }
         Ok(())

@@ -288,6 +288,31 @@ fn many_captures() {
     }
 }
 
+/// A weight that the device cannot bind as a whole lies in pieces: read, written and multiplied all the same, but not trained.
+#[test]
+fn large_parameters() {
+    if gpu().is_none() {
+        return;
+    }
+    let gpu = block_on(Gpu::acquire_binding(64 << 10)).unwrap();
+    for (features, batch, terms) in [(96, 1, 512), (96, 3, 512), (64, 5, 300)] {
+        let case = Case::new("", Linear::new(features), &[Shape::vector(terms)], batch);
+        let net = Architecture::of_case(&case).unwrap();
+        assert_eq!(compare(&gpu, &net, &Request::inference(batch, &[]), true, Agreement::Exact), Ok(()));
+        let params = params(&net, &mut Rng::new(2), false);
+        let mut device = Executor::new(gpu.clone(), &params).unwrap();
+        assert_eq!(block_on(device.params()).unwrap(), params);
+        let swapped: Vec<Vec<f32>> = params.iter().map(|p| p.iter().rev().copied().collect()).collect();
+        device.set(&swapped, &params).unwrap();
+        assert_eq!((block_on(device.params()).unwrap(), block_on(device.momentum()).unwrap()), (swapped, params));
+        let training = device.prepare(&net, Plan::new(&net, &Request::training(2)));
+        assert!(matches!(training, Err(GpuError::TooLarge { .. })), "{training:?}");
+    }
+    let odd = Architecture::of_case(&Case::new("", Linear::new(97), &[Shape::vector(511)], 1)).unwrap();
+    let refused = Executor::new(gpu, &params(&odd, &mut Rng::new(2), false));
+    assert!(matches!(refused, Err(GpuError::TooLarge { .. })));
+}
+
 /// What an executor takes and gives back; and its refusals are values.
 #[test]
 fn memory_and_errors() {

@@ -40,14 +40,23 @@ fn all_dispatches() -> Vec<Dispatch> {
     for net in &nets {
         let of = |mode| Request { batch: 2, mode, look: Vec::new(), input_gradient: true };
         for mode in [Mode::Inference, Mode::Gradient { of: net.output, training: true }, Mode::Training] {
-            out.extend(lower(net, &Plan::new(net, &of(mode))).dispatches);
+            out.extend(lower(net, &Plan::new(net, &of(mode)), usize::MAX).dispatches);
         }
     }
     // In place forward: no plan has it yet, the contract of `Bindings` does.
     let bind = Bindings { inputs: vec![Buf::Local(0)], output: Some(Buf::Local(0)), ..Bindings::default() };
     let (shape, mut lowered) = (Shape::new(2, 3, 5), Lowered::default());
     let (inputs, lowered_) = (&[shape], &mut lowered);
-    let mut cx = Lower { batch: 2, training: false, inputs, output: shape, bind: &bind, step: 0, lowered: lowered_ };
+    let mut cx = Lower {
+        batch: 2,
+        training: false,
+        inputs,
+        output: shape,
+        bind: &bind,
+        step: 0,
+        limit: 1 << 25,
+        lowered: lowered_,
+    };
     Activation::Tanh.lower(&mut cx);
     out.extend(lowered.dispatches);
     out
@@ -152,9 +161,23 @@ fn shared_constants_agree() {
 fn lowering_is_pure() {
     let net = receptive::arch::variant("lenet5").unwrap().build().unwrap();
     let plan = Plan::new(&net, &Request::training(4));
-    let lowered: Lowered = lower(&net, &plan);
-    assert_eq!(lowered, lower(&net, &plan));
+    let lowered: Lowered = lower(&net, &plan, usize::MAX);
+    assert_eq!(lowered, lower(&net, &plan, usize::MAX));
     assert!(lowered.dispatches.is_sorted_by_key(|d| d.step));
     assert_eq!(lowered.dispatches.last().unwrap().step, plan.steps.len() - 1);
     assert!(!lowered.workspaces.is_empty());
+}
+
+/// Browsers take up to half a second for a large kernel: the variants of one kernel are few, whatever the network.
+#[test]
+fn few_pipelines() {
+    for variant in VARIANTS {
+        let net = variant.build().unwrap();
+        let plan = Plan::new(&net, &Request::inference(1, &[]));
+        let kinds: BTreeSet<_> =
+            lower(&net, &plan, usize::MAX).dispatches.into_iter().map(|d| (d.shader, d.entry, d.constants)).collect();
+        let large = kinds.iter().filter(|(_, entry, _)| entry.starts_with("slide") || *entry == "gather").count();
+        let few = kinds.len() <= 20 && large <= 12;
+        assert!(few, "{}: {}, {large} of convolution: {kinds:?}", variant.name, kinds.len());
+    }
 }

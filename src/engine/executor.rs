@@ -220,9 +220,6 @@ impl Executor {
                 }
                 Ok(())
             }
-            Self::Gpu(gpu) if momentum.is_empty() => {
-                gpu.set(params, &params.iter().map(|p| vec![0.0; p.len()]).collect::<Vec<_>>())
-            }
             Self::Gpu(gpu) => gpu.set(params, momentum),
         }
     }

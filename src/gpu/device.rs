@@ -1,5 +1,7 @@
 //! Getting a device, and what goes wrong with one: values, never panics. Knows no network.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What can go wrong with a GPU, as sentences for the page.
@@ -69,6 +71,7 @@ pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     reports: Arc<Mutex<Reports>>,
+    pub(super) compiled: Rc<RefCell<super::Compiled>>,
 }
 
 fn lock(reports: &Mutex<Reports>) -> MutexGuard<'_, Reports> {
@@ -82,6 +85,14 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::NoAdapter`] and [`GpuError::NoDevice`]; a page without WebGPU gets the former.
     pub async fn acquire() -> Result<Self, GpuError> {
+        Self::acquire_binding(u64::MAX).await
+    }
+
+    /// The same with at most so many bytes a binding, as a test of lesser devices does.
+    ///
+    /// # Errors
+    /// As [`Gpu::acquire`].
+    pub async fn acquire_binding(bytes: u64) -> Result<Self, GpuError> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let options = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
@@ -98,7 +109,7 @@ impl Gpu {
         let software = info.device_type == wgpu::DeviceType::Cpu
             || ["swiftshader", "llvmpipe", "basic render"].iter().any(|s| name.to_lowercase().contains(s));
         let (most, mut limits) = (adapter.limits(), wgpu::Limits::default());
-        limits.max_storage_buffer_binding_size = most.max_storage_buffer_binding_size;
+        limits.max_storage_buffer_binding_size = most.max_storage_buffer_binding_size.min(bytes);
         limits.max_buffer_size = most.max_buffer_size;
         let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
         let (device, queue) = adapter
@@ -126,6 +137,7 @@ impl Gpu {
             device,
             queue,
             reports,
+            compiled: Rc::default(),
         })
     }
 

@@ -5,8 +5,8 @@ use crate::ops::Layer;
 use crate::ops::lower::{Dispatch, Lower, Lowered};
 use crate::plan::{Plan, Task};
 
-/// Lowers every step of a plan.
-pub fn lower(net: &Architecture, plan: &Plan) -> Lowered {
+/// Lowers every step of a plan for a device that binds `limit` elements at once.
+pub fn lower(net: &Architecture, plan: &Plan, limit: usize) -> Lowered {
     let mut lowered = Lowered::default();
     for (i, step) in plan.steps.iter().enumerate() {
         match &step.task {
@@ -20,6 +20,7 @@ pub fn lower(net: &Architecture, plan: &Plan) -> Lowered {
                     output: node.shape,
                     bind,
                     step: i,
+                    limit,
                     lowered: &mut lowered,
                 });
             }

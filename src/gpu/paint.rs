@@ -179,7 +179,9 @@ impl Executor {
         let mut order: Vec<&Patch> = patches.iter().filter(|p| p.rows * p.cols > 0).collect();
         order.sort_by_key(|p| (p.buf, p.scale.start, p.scale.end));
         for patch in &order {
-            let len = self.find(program, patch.buf)?.len;
+            let memory = self.find(program, patch.buf)?;
+            // Only the first piece of a parameter in pieces could be painted: nobody shows matrices of that size.
+            let len = memory.pieces().next().map_or(0, |(_, each)| each);
             let end = patch.scale.end.max(patch.offset + patch.rows * patch.cols);
             if end > len {
                 return Err(GpuError::Device(format!("{:?} has {len} elements, not {end}", patch.buf)));

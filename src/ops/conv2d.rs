@@ -3,7 +3,7 @@
 
 use super::explain::{Ask, Explanation, weighted_sum};
 use super::lower::{Slot, WORKGROUP, splits, sum as sum_parts};
-use super::{Buf, Case, Dispatch, Kind, Layer, Linear, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
+use super::{Buf, Case, Dispatch, Folded, Kind, Layer, Linear, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
 use crate::linalg::{Mat, Patches, Real, gemm, sum};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -146,12 +146,20 @@ fn span(width: usize, kernel_w: usize, stride: usize) -> usize {
         // a load costs about as much as two products of four
         computed * (products + 2 * loads) * 1000 / products
     };
-    (1..=4).min_by_key(|&span| cost(span)).unwrap_or(1)
+    // Three wins by little in wide rows, and each span in use is a pipeline to compile.
+    (1..=4).filter(|&span| span != 3 || width <= 12).min_by_key(|&span| cost(span)).unwrap_or(1)
 }
 
 impl Conv2d {
     /// Packs the weights and gathers.
-    fn gather(&self, cx: &mut Lower<'_>, at: &Gather, [x, y]: [Buf; 2], bias: Option<Buf>, activation: u32) {
+    fn gather(
+        &self,
+        cx: &mut Lower<'_>,
+        at: &Gather,
+        [x, y]: [Buf; 2],
+        (bias, norm): (Option<Buf>, Option<Folded>),
+        activation: u32,
+    ) {
         let groups = self.groups;
         let [kh, kw] = self.window.kernel;
         let (channels, results) = (at.source.c / groups, at.result.c / groups);
@@ -165,14 +173,18 @@ impl Conv2d {
             (Some(_), true) => 1,
             (Some(_), false) => 2,
         };
+        let eps = norm.map_or(0.0, |norm| norm.eps);
         let pack = |entry| {
             let kernel = Dispatch::new("conv2d", entry).uniform(&sizes).uniform(&at.strides).uniform(&[order, len]);
-            kernel.once().over(len).read(cx.bind.params[0])
+            kernel.float(eps).once().over(len).read(cx.bind.params[0])
         };
-        let pack = match bias {
-            Some(bias) => pack("pack_bias").read(bias).write(packed),
-            None => pack("pack").write(packed),
+        let pack = match (norm, bias) {
+            (Some(norm), None) => norm.params.into_iter().fold(pack("pack_norm"), Dispatch::read),
+            (Some(norm), Some(bias)) => norm.params.into_iter().fold(pack("pack_norm_bias"), Dispatch::read).read(bias),
+            (None, Some(bias)) => pack("pack_bias").read(bias),
+            (None, None) => pack("pack"),
         };
+        let pack = pack.write(packed);
         cx.push(pack);
         if let Some(padding) = slides {
             let span = span(at.result.w, kw, at.mul[1]);
@@ -422,9 +434,9 @@ impl Layer for Conv2d {
         };
         let Some(upstream) = cx.bind.grad_output else {
             if let Some(y) = cx.bind.output {
-                let activation = if alone { cx.activation() } else { 0 };
-                self.gather(cx, &forward, [x, y], bias, activation);
-                cx.epilogue(y);
+                let activation = if cx.bind.residual.is_none() { cx.activation() } else { 0 };
+                self.gather(cx, &forward, [x, y], (bias, cx.bind.norm), activation);
+                cx.add_residual(y);
             }
             return;
         };
@@ -436,7 +448,7 @@ impl Layer for Conv2d {
                 let pairs = (0..output.c).flat_map(|o| (0..input.c).map(move |i| (o, i)));
                 let connected = cx.constant(pairs.map(|(o, i)| f32::from(u8::from(table.connects(o, i)))).collect());
                 let len = output.c * columns;
-                let mask = Dispatch::new("conv2d", "mask").uniform(&[0, 0, 0, 0, taps, 0, 0, 0, 0, len]);
+                let mask = Dispatch::new("conv2d", "mask").uniform(&[0, 0, 0, 0, taps, 0, 0, 0, 0, len, 0]);
                 cx.push(mask.read(connected).write(grad).over(len));
             }
         }
@@ -450,7 +462,7 @@ impl Layer for Conv2d {
                 step: dilation.map(|d| -(d as isize)),
                 div: stride,
             };
-            self.gather(cx, &backward, [upstream, grad], None, 0);
+            self.gather(cx, &backward, [upstream, grad], (None, None), 0);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Fully connected layer: y = W·x + b over all elements of the input.
 
 use super::explain::{Ask, Explanation, weighted_sum};
+use super::lower::{Slot, pieces};
 use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Role, one};
 use crate::linalg::{Mat, Real, add_into, gemm};
 use crate::tensor::Shape;
@@ -105,37 +106,57 @@ impl Layer for Linear {
 
     fn lower(&self, cx: &mut Lower<'_>) {
         let (batch, k, n) = (cx.batch, cx.inputs[0].len(), self.out_features);
-        // result[i][j] = Σ a·b over rows × columns × terms, with the strides of a and of b
-        let product = |entry, [rows, columns, terms]: [usize; 3], strides: [usize; 4], activation| {
-            let tiles = rows.div_ceil(8) * columns.div_ceil(8);
-            let sizes = [rows, columns, terms];
-            Dispatch::new("linear", entry)
-                .constant("ACTIVATION", activation)
-                .uniform(&sizes)
-                .uniform(&strides)
-                .over(tiles)
-        };
+        // result[i][j] = Σ a·b over rows × columns × terms, with the strides of a and of b; columns from `first` of `of` in all
+        let product =
+            |entry, [rows, columns, terms]: [usize; 3], strides: [usize; 4], [first, of]: [usize; 2], activation| {
+                let tiles = rows.div_ceil(8) * columns.div_ceil(8);
+                Dispatch::new("linear", entry)
+                    .constant("ACTIVATION", activation)
+                    .uniform(&[rows, columns, terms])
+                    .uniform(&strides)
+                    .uniform(&[of, first])
+                    .over(tiles)
+            };
         let (x, weight) = (cx.bind.inputs[0], cx.bind.params[0]);
         let Some(upstream) = cx.bind.grad_output else {
             let Some(y) = cx.bind.output else { return };
-            let (sizes, strides, activation) = ([batch, n, k], [k, 1, 1, k], cx.activation());
-            cx.push(match cx.bind.params.get(1).copied() {
-                Some(bias) => {
-                    product("product_bias", sizes, strides, activation).read(x).read(weight).read(bias).write(y)
+            // One image or a few leave a tile's rows empty.
+            let thin = batch <= 4 && k.is_multiple_of(4) && k >= 256;
+            let bias = cx.bind.params.get(1).copied();
+            let entry = match (thin, bias.is_some()) {
+                (true, true) => "thin_bias",
+                (true, false) => "thin",
+                (false, true) => "product_bias",
+                (false, false) => "product",
+            };
+            let pieces = pieces(n * k, cx.limit);
+            // A weight that is not bound as a whole is bound by rows.
+            let pieces = if n.is_multiple_of(pieces) { pieces } else { 1 };
+            for piece in 0..pieces {
+                let columns = n / pieces;
+                let sizes = [batch, columns, k];
+                let mut kernel = product(entry, sizes, [k, 1, 1, k], [piece * columns, n], cx.activation());
+                if thin {
+                    kernel = kernel.groups(batch * columns.div_ceil(8));
                 }
-                None => product("product", sizes, strides, activation).read(x).read(weight).write(y),
-            });
+                let weight = if pieces > 1 { Slot::Piece(weight, piece) } else { weight.into() };
+                let kernel = kernel.read(x).read(weight);
+                cx.push(match bias {
+                    Some(bias) => kernel.read(bias).write(y),
+                    None => kernel.write(y),
+                });
+            }
             return;
         };
         if let Some(grad) = cx.grad_param(0) {
-            cx.push(product("product", [n, k, batch], [1, n, k, 1], 0).read(upstream).read(x).write(grad));
+            cx.push(product("product", [n, k, batch], [1, n, k, 1], [0, k], 0).read(upstream).read(x).write(grad));
         }
         if let Some(grad) = cx.grad_param(1) {
-            let sizes = [batch, n, 0, 0, 0, 0, 0];
+            let sizes = [batch, n, 0, 0, 0, 0, 0, 0, 0];
             cx.push(Dispatch::new("linear", "backward_bias").uniform(&sizes).read(upstream).write(grad).over(n));
         }
         if let Some(grad) = cx.grad_input(0) {
-            cx.push(product("product", [batch, k, n], [n, 1, k, 1], 0).read(upstream).read(weight).write(grad));
+            cx.push(product("product", [batch, k, n], [n, 1, k, 1], [0, k], 0).read(upstream).read(weight).write(grad));
         }
     }
 
@@ -156,6 +177,8 @@ impl Layer for Linear {
             Case::new("from maps", Self::new(11), &[Shape::new(3, 4, 5)], 3),
             Case::new("no bias", Self { out_features: 5, bias: false }, &[Shape::vector(37)], 2),
             Case::new("wide", Self::new(70), &[Shape::vector(130)], 5),
+            Case::new("long, a few images", Self::new(13), &[Shape::vector(532)], 3),
+            Case::new("long, two images, no bias", Self { out_features: 9, bias: false }, &[Shape::new(4, 8, 8)], 2),
         ]
     }
 }

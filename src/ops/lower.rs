@@ -15,6 +15,8 @@ pub enum Slot {
     Buf(Buf),
     /// Scratch memory, shared by all steps: holds nothing beyond the step that asked for it.
     Workspace(usize),
+    /// One of the [`pieces`] of a parameter too large for one binding.
+    Piece(Buf, usize),
     /// Data fixed at lowering, [`Lowered::constants`].
     Constant(usize),
     /// What [`Dispatch::once`] kernels make of the parameters: kept as long as these stay the same.
@@ -127,6 +129,13 @@ impl Dispatch {
     }
 }
 
+/// Equal pieces in which a parameter of so many elements lies, where a device binds `limit` at once: a power of two, as numbers of
+/// outputs mostly are, so that a piece has whole rows. 1 where there is no such number.
+pub fn pieces(len: usize, limit: usize) -> usize {
+    let fits = |n: &usize| len.is_multiple_of(*n) && len / n <= limit;
+    (0..16).map(|power| 1 << power).find(fits).unwrap_or(1)
+}
+
 /// Workgroups over two dimensions where one is not enough; may be a few more than asked for.
 pub fn spread(groups: usize) -> [u32; 3] {
     let rows = groups.div_ceil(MAX_GROUPS).max(1);
@@ -160,6 +169,8 @@ pub struct Lower<'a> {
     pub bind: &'a Bindings,
     /// Position of the step in its plan.
     pub step: usize,
+    /// Elements that the device binds at once.
+    pub limit: usize,
     /// What is pushed to.
     pub lowered: &'a mut Lowered,
 }
@@ -192,27 +203,12 @@ impl Lower<'_> {
         Activation::code(self.bind.activation)
     }
 
-    /// Kernels for the batch norm and the addition that are fused into a convolution, with its activation, in place.
-    pub fn epilogue(&mut self, y: Buf) {
-        let (shape, activation) = (self.output, self.activation());
-        if let Some(norm) = self.bind.norm {
-            let [weight, bias, mean, variance] = norm.params;
-            let statistics = self.workspace(0, 2 * shape.c);
-            let kernel = |entry| {
-                let sizes = [self.batch, shape.c, shape.map(), 0];
-                Dispatch::new("batch_norm", entry).uniform(&sizes).float(norm.eps)
-            };
-            let running = kernel("running").read(mean).read(variance).write(statistics).over(shape.c);
-            let activation = if self.bind.residual.is_some() { 0 } else { activation };
-            let folded = kernel("normalise_in_place").constant("ACTIVATION", activation);
-            let folded = folded.write(y).read(statistics).read(weight).read(bias).over(self.batch * shape.len());
-            self.push(running);
-            self.push(folded);
-        }
+    /// The kernel for an addition that is fused into a convolution, with its activation, in place.
+    pub fn add_residual(&mut self, y: Buf) {
         if let Some(residual) = self.bind.residual {
-            let vectors = (self.batch * shape.len()).div_ceil(4);
-            let add = Dispatch::new("add", "add_in_place").constant("ACTIVATION", activation).uniform(&[vectors]);
-            self.push(add.write(y).read(residual).over(vectors));
+            let vectors = (self.batch * self.output.len()).div_ceil(4);
+            let add = Dispatch::new("add", "add_in_place").constant("ACTIVATION", self.activation());
+            self.push(add.uniform(&[vectors]).write(y).read(residual).over(vectors));
         }
     }
 
@@ -265,6 +261,14 @@ pub fn sum(parts: Slot, [splits, rows, columns]: [usize; 3], weight: Buf, bias: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_parameters_lie_in_pieces() {
+        const WEBGPU: usize = (128 << 20) / 4; // what every device binds
+        assert_eq!(pieces(4096 * 9216, WEBGPU), 2, "AlexNet's fc6");
+        assert_eq!(pieces(4096 * 25088, WEBGPU), 4, "VGG's fc6");
+        assert_eq!((pieces(WEBGPU, WEBGPU), pieces(WEBGPU + 1, WEBGPU), pieces(0, 1)), (1, 1, 1));
+    }
 
     #[test]
     fn workgroups_spread_at_the_edge() {
