@@ -303,6 +303,7 @@ struct Slide {
     kernel_h: u32,
     stride_y: u32,
     padding_y: u32, padding_x: u32,
+    floor: f32, // what is less becomes this: 0 for ReLU, the lowest number for nothing, so that both are one pipeline
 }
 
 @group(0) @binding(0) var<uniform> sl: Slide;
@@ -461,7 +462,7 @@ fn spill(at: u32, column: u32, count: u32, low: mat4x4f, high: mat4x4f) {
 }
 
 fn drop_(at: u32, column: u32, value: vec4f) {
-    let v = activate4(value);
+    let v = activate4(select(value, vec4f(sl.floor), value < vec4f(sl.floor))); // NaN stays
     if column < sl.result_w { y[at] = v.x; }
     if column + 1u < sl.result_w { y[at + 1u] = v.y; }
     if column + 2u < sl.result_w { y[at + 2u] = v.z; }

@@ -3,7 +3,10 @@
 
 use super::explain::{Ask, Explanation, weighted_sum};
 use super::lower::{Slot, WORKGROUP, splits, sum as sum_parts};
-use super::{Buf, Case, Dispatch, Folded, Kind, Layer, Linear, Lower, Mismatch, Param, Pass, Reach, Role, Window, one};
+use super::{
+    Activation, Buf, Case, Dispatch, Folded, Kind, Layer, Linear, Lower, Mismatch, Param, Pass, Reach, Role, Window,
+    one,
+};
 use crate::linalg::{Mat, Patches, Real, gemm, sum};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
@@ -189,8 +192,9 @@ impl Conv2d {
         if let Some(padding) = slides {
             let span = span(at.result.w, kw, at.mul[1]);
             let segments = at.result.w.div_ceil(4 * span);
+            let relu = activation == Activation::code(Some(Activation::Relu));
             let kernel = Dispatch::new("conv2d", "slide")
-                .constant("ACTIVATION", activation)
+                .constant("ACTIVATION", if relu { 0 } else { activation })
                 .constant("CHECKED", u32::from(padding != [0; 2]))
                 .constant("SPAN", span as u32)
                 .constant("STRIDE", at.mul[1] as u32)
@@ -198,7 +202,8 @@ impl Conv2d {
                 .constant("CHANNELS", results.min(8) as u32)
                 .uniform(&[groups, channels, results, blocks, cx.batch, segments])
                 .uniform(&[at.source.h, at.source.w, at.result.h, at.result.w, kh, at.mul[0]])
-                .uniform(&padding);
+                .uniform(&padding)
+                .float(if relu { 0.0 } else { f32::MIN });
             let tiles = (cx.batch * at.result.h * segments).div_ceil(WORKGROUP);
             cx.push(kernel.read(x).read(packed).write(y).groups(groups * blocks * tiles));
             return;
