@@ -1,5 +1,6 @@
 //! Times the GPU engine natively: training steps a second of LeNet-5, and the cost of each of its steps.
-//! `cargo bench --profile release --bench gpu -- lenet5-modern 64`; `VK_ICD_FILENAMES` chooses the driver.
+//! `cargo bench --profile release --bench gpu -- lenet5-modern 64`; `VK_ICD_FILENAMES` chooses the driver: Chromium's
+//! `vk_swiftshader_icd.json` gives the adapter that its tests have, though other compilers come before it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use pollster::block_on;

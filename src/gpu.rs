@@ -38,7 +38,8 @@ pub struct Executor {
     momentum: Vec<Memory>,
     programs: Vec<Option<Program>>,
     pool: Pool,
-    brushes: paint::BrushBox,
+    /// Which of the device's executors: programs are numbered in each.
+    number: u64,
     /// Counts the changes of parameters, from 1.
     version: Cell<u64>,
 }
@@ -50,6 +51,9 @@ type PipelineKey = (&'static str, &'static str, Vec<(&'static str, u32)>);
 struct Compiled {
     modules: HashMap<&'static str, wgpu::ShaderModule>,
     pipelines: HashMap<PipelineKey, wgpu::ComputePipeline>,
+    brushes: paint::BrushBox,
+    /// Executors made so far.
+    executors: u64,
 }
 
 /// A buffer and how many of its elements count; the memory itself is padded to whole vec4. A parameter too large for one binding
@@ -106,7 +110,11 @@ impl Executor {
             momentum: Vec::new(),
             programs: Vec::new(),
             pool: Pool::default(),
-            brushes: HashMap::new(),
+            number: {
+                let mut compiled = gpu.compiled.borrow_mut();
+                compiled.executors += 1;
+                compiled.executors
+            },
             version: Cell::new(1),
             gpu,
         };

@@ -383,6 +383,16 @@ fn painting() {
     }
     let beyond = patch(output, 80, [3, 5], [0.0, 0.0, 1.0, 1.0], 0..90);
     let mut canvas = Canvas::offscreen(&gpu, size);
+    // Another network's program of the same number and layout is another picture.
+    let mut pictures = Vec::new();
+    let mut other = Executor::new(gpu.clone(), &params(&net, &mut rng, false)).unwrap();
+    assert_eq!(other.prepare(&net, plan.clone()).unwrap(), program);
+    for executor in [&mut device, &mut other] {
+        executor.layout(&mut canvas, program, &patches, Palette::Light).unwrap();
+        executor.paint(&canvas).unwrap();
+        pictures.push(block_on(executor.pixels(&canvas).unwrap()).unwrap());
+    }
+    assert_ne!(pictures[0], pictures[1]);
     assert!(device.layout(&mut canvas, program, &[beyond], Palette::Light).is_err());
 }
 

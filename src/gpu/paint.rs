@@ -17,7 +17,7 @@ pub struct Canvas {
     format: wgpu::TextureFormat,
     picture: Option<Picture>,
     /// What `picture` was made from.
-    laid: Option<(ProgramId, Vec<Patch>, Palette)>,
+    laid: Option<(u64, ProgramId, Vec<Patch>, Palette)>,
 }
 
 #[derive(Debug)]
@@ -171,7 +171,10 @@ impl Executor {
         patches: &[Patch],
         palette: Palette,
     ) -> Result<(), GpuError> {
-        if canvas.laid.as_ref().is_some_and(|(id, laid, p)| *id == program && laid == patches && *p == palette) {
+        let same = |(executor, id, laid, p): &(u64, ProgramId, Vec<Patch>, Palette)| {
+            *executor == self.number && *id == program && laid == patches && *p == palette
+        };
+        if canvas.laid.as_ref().is_some_and(same) {
             return Ok(());
         }
         (canvas.picture, canvas.laid) = (None, None);
@@ -243,7 +246,7 @@ impl Executor {
             picture.draws.push((bindings, first_rect..first_rect + count));
         }
         canvas.picture = Some(picture);
-        canvas.laid = Some((program, patches.to_vec(), palette));
+        canvas.laid = Some((self.number, program, patches.to_vec(), palette));
         self.gpu.check()
     }
 
@@ -303,9 +306,10 @@ impl Executor {
         })
     }
 
-    fn brushes(&mut self, format: wgpu::TextureFormat) -> Result<Brushes, GpuError> {
-        if let Some(brushes) = self.brushes.get(&format) {
-            return Ok(brushes.clone());
+    fn brushes(&self, format: wgpu::TextureFormat) -> Result<Brushes, GpuError> {
+        let brushes = self.gpu.compiled.borrow().brushes.get(&format).cloned();
+        if let Some(brushes) = brushes {
+            return Ok(brushes);
         }
         let device = &self.gpu.device;
         let Some(source) = shaders::source("paint") else {
@@ -371,7 +375,7 @@ impl Executor {
             cache: None,
         });
         let brushes = Brushes { magnitude, colour, layouts };
-        self.brushes.insert(format, brushes.clone());
+        self.gpu.compiled.borrow_mut().brushes.insert(format, brushes.clone());
         Ok(brushes)
     }
 }
