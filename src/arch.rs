@@ -58,6 +58,8 @@ pub struct Variant {
     pub title: &'static str,
     /// The year of the paper.
     pub year: u16,
+    /// Whether trained weights come with the page, as `weights/NAME.safetensors`.
+    pub shipped: bool,
     build: fn(&'static Variant) -> Result<Architecture, GraphError>,
 }
 
@@ -79,29 +81,53 @@ impl Variant {
 
 /// Every variant, in the order in which the page shows them.
 pub static VARIANTS: &[Variant] = &[
-    Variant { name: "lenet5", family: "LeNet-5", title: "LeNet-5", year: 1998, build: lenet5::original },
-    Variant { name: "lenet5-modern", family: "LeNet-5", title: "LeNet-5, modern", year: 1998, build: lenet5::modern },
+    Variant { name: "lenet5", family: "LeNet-5", title: "LeNet-5", year: 1998, shipped: true, build: lenet5::original },
+    Variant {
+        name: "lenet5-modern",
+        family: "LeNet-5",
+        title: "LeNet-5, modern",
+        year: 1998,
+        shipped: true,
+        build: lenet5::modern,
+    },
     Variant {
         name: "alexnet-digits",
         family: "AlexNet",
         title: "AlexNet for digits",
         year: 2012,
+        shipped: true,
         build: alexnet::digits,
     },
-    Variant { name: "alexnet", family: "AlexNet", title: "AlexNet", year: 2012, build: alexnet::original },
+    Variant {
+        name: "alexnet",
+        family: "AlexNet",
+        title: "AlexNet",
+        year: 2012,
+        shipped: false,
+        build: alexnet::original,
+    },
     Variant {
         name: "alexnet-torchvision",
         family: "AlexNet",
         title: "AlexNet, torchvision",
         year: 2014,
+        shipped: false,
         build: alexnet::torchvision,
     },
-    Variant { name: "vgg-digits", family: "VGGNet", title: "VGGNet for digits", year: 2014, build: vgg::digits },
+    Variant {
+        name: "vgg-digits",
+        family: "VGGNet",
+        title: "VGGNet for digits",
+        year: 2014,
+        shipped: true,
+        build: vgg::digits,
+    },
     Variant {
         name: "vgg11",
         family: "VGGNet",
         title: "VGG-11",
         year: 2014,
+        shipped: false,
         build: |v| vgg::imagenet(v, &vgg::A, false),
     },
     Variant {
@@ -109,6 +135,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "VGGNet",
         title: "VGG-13",
         year: 2014,
+        shipped: false,
         build: |v| vgg::imagenet(v, &vgg::B, false),
     },
     Variant {
@@ -116,6 +143,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "VGGNet",
         title: "VGG-16",
         year: 2014,
+        shipped: false,
         build: |v| vgg::imagenet(v, &vgg::D, false),
     },
     Variant {
@@ -123,6 +151,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "VGGNet",
         title: "VGG-19",
         year: 2014,
+        shipped: false,
         build: |v| vgg::imagenet(v, &vgg::E, false),
     },
     Variant {
@@ -130,6 +159,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "VGGNet",
         title: "VGG-11, batch norm",
         year: 2014,
+        shipped: false,
         build: |v| vgg::imagenet(v, &vgg::A, true),
     },
     Variant {
@@ -137,6 +167,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "VGGNet",
         title: "VGG-13, batch norm",
         year: 2014,
+        shipped: false,
         build: |v| vgg::imagenet(v, &vgg::B, true),
     },
     Variant {
@@ -144,6 +175,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "VGGNet",
         title: "VGG-16, batch norm",
         year: 2014,
+        shipped: false,
         build: |v| vgg::imagenet(v, &vgg::D, true),
     },
     Variant {
@@ -151,30 +183,55 @@ pub static VARIANTS: &[Variant] = &[
         family: "VGGNet",
         title: "VGG-19, batch norm",
         year: 2014,
+        shipped: false,
         build: |v| vgg::imagenet(v, &vgg::E, true),
     },
-    Variant { name: "vgg19-bn-cifar", family: "VGGNet", title: "VGG-19 for CIFAR-10", year: 2014, build: vgg::cifar },
+    Variant {
+        name: "vgg19-bn-cifar",
+        family: "VGGNet",
+        title: "VGG-19 for CIFAR-10",
+        year: 2014,
+        shipped: false,
+        build: vgg::cifar,
+    },
     Variant {
         name: "googlenet-digits",
         family: "GoogLeNet",
         title: "GoogLeNet for digits",
         year: 2014,
+        shipped: true,
         build: googlenet::digits,
     },
-    Variant { name: "googlenet", family: "GoogLeNet", title: "GoogLeNet", year: 2014, build: googlenet::original },
+    Variant {
+        name: "googlenet",
+        family: "GoogLeNet",
+        title: "GoogLeNet",
+        year: 2014,
+        shipped: false,
+        build: googlenet::original,
+    },
     Variant {
         name: "googlenet-torchvision",
         family: "GoogLeNet",
         title: "GoogLeNet, torchvision",
         year: 2014,
+        shipped: false,
         build: googlenet::torchvision,
     },
-    Variant { name: "resnet-digits", family: "ResNet", title: "ResNet for digits", year: 2015, build: resnet::digits },
+    Variant {
+        name: "resnet-digits",
+        family: "ResNet",
+        title: "ResNet for digits",
+        year: 2015,
+        shipped: true,
+        build: resnet::digits,
+    },
     Variant {
         name: "resnet18",
         family: "ResNet",
         title: "ResNet-18",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::Basic, [2, 2, 2, 2]),
     },
     Variant {
@@ -182,6 +239,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-34",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::Basic, [3, 4, 6, 3]),
     },
     Variant {
@@ -189,6 +247,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-50",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::Bottleneck, [3, 4, 6, 3]),
     },
     Variant {
@@ -196,6 +255,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-101",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::Bottleneck, [3, 4, 23, 3]),
     },
     Variant {
@@ -203,6 +263,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-152",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::Bottleneck, [3, 8, 36, 3]),
     },
     Variant {
@@ -210,6 +271,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-50, stride as in the paper",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::BottleneckV1, [3, 4, 6, 3]),
     },
     Variant {
@@ -217,6 +279,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-101, stride as in the paper",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::BottleneckV1, [3, 4, 23, 3]),
     },
     Variant {
@@ -224,6 +287,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-152, stride as in the paper",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::BottleneckV1, [3, 8, 36, 3]),
     },
     Variant {
@@ -231,6 +295,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "Plain-18",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::Plain, [2, 2, 2, 2]),
     },
     Variant {
@@ -238,6 +303,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "Plain-34",
         year: 2015,
+        shipped: false,
         build: |v| resnet::imagenet(v, Block::Plain, [3, 4, 6, 3]),
     },
     Variant {
@@ -245,6 +311,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-20 for CIFAR-10",
         year: 2015,
+        shipped: false,
         build: |v| resnet::cifar(v, Block::OptionA, 3),
     },
     Variant {
@@ -252,6 +319,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-32 for CIFAR-10",
         year: 2015,
+        shipped: false,
         build: |v| resnet::cifar(v, Block::OptionA, 5),
     },
     Variant {
@@ -259,6 +327,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-44 for CIFAR-10",
         year: 2015,
+        shipped: false,
         build: |v| resnet::cifar(v, Block::OptionA, 7),
     },
     Variant {
@@ -266,6 +335,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-56 for CIFAR-10",
         year: 2015,
+        shipped: false,
         build: |v| resnet::cifar(v, Block::OptionA, 9),
     },
     Variant {
@@ -273,6 +343,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "ResNet-110 for CIFAR-10",
         year: 2015,
+        shipped: false,
         build: |v| resnet::cifar(v, Block::OptionA, 18),
     },
     Variant {
@@ -280,6 +351,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "Plain-20 for CIFAR-10",
         year: 2015,
+        shipped: false,
         build: |v| resnet::cifar(v, Block::Plain, 3),
     },
     Variant {
@@ -287,6 +359,7 @@ pub static VARIANTS: &[Variant] = &[
         family: "ResNet",
         title: "Plain-56 for CIFAR-10",
         year: 2015,
+        shipped: false,
         build: |v| resnet::cifar(v, Block::Plain, 9),
     },
 ];
@@ -301,6 +374,7 @@ static UNNAMED: Variant = Variant {
     family: "",
     title: "",
     year: 0,
+    shipped: false,
     build: |variant| {
         let mut graph = Graph::new();
         let output = graph.input("input", crate::tensor::Shape::vector(1))?;
@@ -366,6 +440,11 @@ impl Architecture {
         }
         let output = graph.push("op", case.op.clone(), &inputs)?;
         Ok(Self::unnamed(graph, output, Loss::CrossEntropy))
+    }
+
+    /// Whether it reads what is drawn on the page: one grey channel; photographs otherwise.
+    pub fn reads_digits(&self) -> bool {
+        self.graph.nodes()[self.graph.source()].shape.c == 1
     }
 
     /// Nodes that inference does not need: those that only auxiliary heads read.

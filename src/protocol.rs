@@ -101,6 +101,10 @@ pub enum Picture {
         /// Rows.
         height: usize,
     },
+    /// One of the photographs that come with the page ([`crate::data::photo::SAMPLES`]).
+    SamplePhoto(usize),
+    /// A photograph of the user's: the file of this name goes along, in any format that the browser reads.
+    PhotoFile(String),
     /// The network's own input, already normalised, c×h×w (scripts).
     Raw(Vec<f32>),
 }

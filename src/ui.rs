@@ -41,6 +41,8 @@ mod painted;
 #[cfg(target_arch = "wasm32")]
 mod panels;
 #[cfg(target_arch = "wasm32")]
+mod photo;
+#[cfg(target_arch = "wasm32")]
 mod script;
 #[cfg(target_arch = "wasm32")]
 mod stage;

@@ -62,7 +62,7 @@ fn stages() -> Vec<(String, Architecture, Stage)> {
     let mut out = Vec::new();
     for (name, net) in networks() {
         for (w, h) in PAGES {
-            out.push((format!("{name} on {w}×{h}"), net.clone(), stage(&net, w, h, &Words::default())));
+            out.push((format!("{name} on {w}×{h}"), net.clone(), stage(&net, w, h, &[], &Words::default())));
         }
     }
     out
@@ -173,7 +173,7 @@ fn lenet_fits_a_laptop_without_scrolling_and_maps_are_whole_multiples() {
     for name in ["lenet5", "lenet5-modern"] {
         let net = variant(name).unwrap().build().unwrap();
         for (w, h) in &PAGES[..3] {
-            let stage = stage(&net, *w, *h, &Words::default());
+            let stage = stage(&net, *w, *h, &[], &Words::default());
             assert_eq!(stage.size, [*w, *h], "{name}");
             for map in stage.cards.iter().flat_map(|c| &c.maps).filter(|m| m.rows > 1) {
                 let (x, y) = (map.rect.w / map.cols as f32, map.rect.h / map.rows as f32);
@@ -190,7 +190,7 @@ fn lenet_fits_a_laptop_without_scrolling_and_maps_are_whole_multiples() {
 fn stages_are_as_recorded() {
     for (name, net) in networks() {
         for (w, h) in [PAGES[0], PAGES[2], PAGES[4]] {
-            let stage = stage(&net, w, h, &Words::default());
+            let stage = stage(&net, w, h, &[], &Words::default());
             snapshot(&format!("stage-{name}-{w}"), &to_svg(&stage, &name));
         }
     }
@@ -272,7 +272,7 @@ fn a_unit_is_shown_what_it_sees_and_a_pixel_whom_it_reaches() {
 #[test]
 fn a_patch_reaches_beyond_the_edge_where_it_lies_in_padding() {
     let net = branched();
-    let stage = stage(&net, 1440.0, 560.0, &Words::default());
+    let stage = stage(&net, 1440.0, 560.0, &[], &Words::default());
     let b3 = net.graph.find("b3").unwrap();
     let overlay = field::field(&stage, &net.graph, b3, Unit { c: 0, y: 0, x: 0 }).unwrap();
     assert!(overlay.patches.iter().all(|p| p.overhangs() == (p.seen.x.first < 0)));
@@ -283,7 +283,7 @@ fn a_patch_reaches_beyond_the_edge_where_it_lies_in_padding() {
 #[test]
 fn fields_are_as_recorded() {
     let net = variant("lenet5").unwrap().build().unwrap();
-    let stage = stage(&net, 1100.0, 480.0, &Words::default()); // as the recorded stage-lenet5-1100, over which they lie
+    let stage = stage(&net, 1100.0, 480.0, &[], &Words::default()); // as the recorded stage-lenet5-1100, over which they lie
     for (name, unit) in [("c1_act", (3, 9, 14)), ("c3_act", (9, 2, 7)), ("f6_act", (30, 0, 0))] {
         let unit = Unit { c: unit.0, y: unit.1, x: unit.2 };
         let node = net.graph.find(name).unwrap();

@@ -6,7 +6,7 @@ use receptive::arch::variant;
 use receptive::data::photo::Photo;
 use receptive::engine::files::{self, Bytes};
 use receptive::engine::inbox::Inbox;
-use receptive::engine::platform::{FetchError, Files, Local, OnBytes, Painting, Pieces, Platform};
+use receptive::engine::platform::{FetchError, Files, Local, OnBytes, Painting, Pieces, Pixels, Platform};
 use receptive::engine::session::Session;
 use receptive::gpu::{self, Gpu};
 use receptive::protocol::{
@@ -69,6 +69,16 @@ impl Platform for World {
     fn store(&self, key: &str, bytes: Vec<u8>) -> Local<Result<(), String>> {
         self.stored.borrow_mut().insert(key.into(), bytes);
         Box::pin(std::future::ready(Ok(())))
+    }
+    /// Files of tests are width, height, pixels.
+    fn decode(&self, file: Vec<u8>) -> Local<Result<Pixels, String>> {
+        let pixels = match file[..] {
+            [w, h, ref rest @ ..] if rest.len() == 4 * usize::from(w) * usize::from(h) => {
+                Ok((rest.to_vec(), w.into(), h.into()))
+            }
+            _ => Err("no picture".into()),
+        };
+        Box::pin(std::future::ready(pixels))
     }
     fn pause(&self) -> Local<()> {
         Box::pin(std::future::ready(()))

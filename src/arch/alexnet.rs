@@ -104,9 +104,9 @@ pub(super) fn digits(variant: &'static Variant) -> Result<Architecture, GraphErr
     x = hidden(&mut g, 7, 256, x)?;
     let output = g.push("fc8", Linear::new(10), &[x])?;
     let recipe = Recipe {
-        epochs: 15,
+        epochs: 10,
         lr: 0.02,
-        schedule: Schedule::decay(0.82),
+        schedule: Schedule::decay(0.73),
         augmentation: Augmentation::DISTORTED,
         ..Recipe::DEFAULT
     };

@@ -111,7 +111,7 @@ pub(super) fn original(variant: &'static Variant) -> Result<Architecture, GraphE
 /// torchvision's `BasicConv2d`: no bias, batch norm with ε = 0.001, ReLU.
 fn basic(g: &mut Graph, name: &str, conv: Conv2d, x: NodeId) -> Result<NodeId, GraphError> {
     let y = g.push(&format!("{name}.conv"), conv.no_bias(), &[x])?;
-    let y = g.push(&format!("{name}.bn"), BatchNorm2d { eps: 1e-3 }, &[y])?;
+    let y = g.push(&format!("{name}.bn"), BatchNorm2d::new().eps(1e-3), &[y])?;
     g.push(&format!("{name}.relu"), Activation::Relu, &[y])
 }
 
@@ -190,9 +190,9 @@ pub(super) fn digits(variant: &'static Variant) -> Result<Architecture, GraphErr
     x = g.push("drop", Dropout { p: 0.4 }, &[x])?;
     let output = g.push("loss2.classifier", Linear::new(10), &[x])?;
     let recipe = Recipe {
-        epochs: 15,
+        epochs: 10,
         lr: 0.02,
-        schedule: Schedule::decay(0.82),
+        schedule: Schedule::decay(0.73),
         augmentation: Augmentation::DISTORTED,
         ..Recipe::DEFAULT
     };

@@ -22,14 +22,35 @@ pub(super) enum Block {
     OptionA,
 }
 
+/// What the last batch norm of a block starts with on photographs. He 2015 says 1: then an untrained network, whose running
+/// statistics are not yet its own, doubles its variance with every block, and ResNet-152 shows nothing but overflow.
+/// (Goyal et al. 2017, §5.1 start at 0.)
+const CALM: f32 = 0.25;
+
 /// A convolution and its batch norm.
-fn conv_bn(g: &mut Graph, [conv, bn]: [String; 2], layer: Conv2d, x: NodeId) -> Result<NodeId, GraphError> {
+fn conv_bn(g: &mut Graph, names: [String; 2], layer: Conv2d, x: NodeId) -> Result<NodeId, GraphError> {
+    conv_norm(g, names, layer, BatchNorm2d::new(), x)
+}
+
+fn conv_norm(
+    g: &mut Graph,
+    [conv, bn]: [String; 2],
+    layer: Conv2d,
+    norm: BatchNorm2d,
+    x: NodeId,
+) -> Result<NodeId, GraphError> {
     let y = g.push(&conv, layer.no_bias(), &[x])?;
-    g.push(&bn, BatchNorm2d::new(), &[y])
+    g.push(&bn, norm, &[y])
 }
 
 /// One block, y = F(x) + x (eq. 1), or + W x where the size changes (eq. 2).
-fn block(g: &mut Graph, kind: Block, name: &str, [width, stride]: [usize; 2], x: NodeId) -> Result<NodeId, GraphError> {
+fn block(
+    g: &mut Graph,
+    (kind, start): (Block, f32),
+    name: &str,
+    [width, stride]: [usize; 2],
+    x: NodeId,
+) -> Result<NodeId, GraphError> {
     let part = |part: &str| format!("{name}.{part}");
     let layer = |n: usize| [part(&format!("conv{n}")), part(&format!("bn{n}"))];
     let three = |stride: usize| Conv2d::new(width, 3).stride(stride).padding(1);
@@ -53,7 +74,8 @@ fn block(g: &mut Graph, kind: Block, name: &str, [width, stride]: [usize; 2], x:
     };
     let (last, mut y) = (convs.len(), x);
     for (n, conv) in (1..).zip(convs) {
-        y = conv_bn(g, layer(n), conv, y)?;
+        let start = if n == last { start } else { 1.0 };
+        y = conv_norm(g, layer(n), conv, BatchNorm2d::new().start(start), y)?;
         if n < last {
             y = g.push(&part(&format!("relu{n}")), Activation::Relu, &[y])?;
         }
@@ -65,10 +87,10 @@ fn block(g: &mut Graph, kind: Block, name: &str, [width, stride]: [usize; 2], x:
 }
 
 /// The stages `layer1`, `layer2`, …; each of these many blocks, the first of all but the first stage with stride 2. Groups are the
-/// paper's (`conv2_x/conv2_1`, or `stage1/stage1_1`).
+/// paper's (`conv2_x/conv2_1`, or `stage1/stage1_1`). `kind`: the block, and what its last batch norm starts with.
 fn stages(
     g: &mut Graph,
-    kind: Block,
+    kind: (Block, f32),
     [widths, counts]: [&[usize]; 2],
     group: impl Fn(usize, &str) -> String,
     mut x: NodeId,
@@ -93,7 +115,8 @@ pub(super) fn imagenet(variant: &'static Variant, kind: Block, counts: [usize; 4
     x = stem(&mut g, Conv2d::new(64, 7).stride(2).padding(3), x)?;
     x = g.push("maxpool", MaxPool2d(Window::square(3).stride(2).padding(1)), &[x])?;
     let group = |stage: usize, block: &str| format!("conv{}_{block}", stage + 1);
-    x = stages(&mut g, kind, [&[64, 128, 256, 512], &counts], group, x)?;
+    let start = if kind == Block::Plain { 1.0 } else { CALM };
+    x = stages(&mut g, (kind, start), [&[64, 128, 256, 512], &counts], group, x)?;
     x = g.push("avgpool", AdaptiveAvgPool2d::GLOBAL, &[x])?;
     let output = g.push("fc", Linear::new(1000), &[x])?;
     let notes: &[&str] = match kind {
@@ -111,7 +134,7 @@ pub(super) fn cifar(variant: &'static Variant, kind: Block, n: usize) -> Result<
     let mut x = g.input("input", Shape::new(3, 32, 32))?;
     x = stem(&mut g, Conv2d::new(16, 3).padding(1), x)?;
     let group = |stage: usize, block: &str| format!("stage{stage}{}", suffix(block));
-    x = stages(&mut g, kind, [&[16, 32, 64], &[n; 3]], group, x)?;
+    x = stages(&mut g, (kind, 1.0), [&[16, 32, 64], &[n; 3]], group, x)?;
     x = g.push("avgpool", AdaptiveAvgPool2d::GLOBAL, &[x])?;
     let output = g.push("fc", Linear::new(10), &[x])?;
     let notes: &[&str] = if kind == Block::Plain { &["resnet-plain"] } else { &["resnet-option-a"] };
@@ -125,7 +148,7 @@ pub(super) fn digits(variant: &'static Variant) -> Result<Architecture, GraphErr
     let mut x = g.input("input", Shape::new(1, 32, 32))?;
     x = stem(&mut g, Conv2d::new(16, 5).stride(2).padding(2), x)?;
     let group = |stage: usize, block: &str| format!("stage{stage}{}", suffix(block));
-    x = stages(&mut g, Block::Basic, [&[16, 32, 64], &[2; 3]], group, x)?;
+    x = stages(&mut g, (Block::Basic, 1.0), [&[16, 32, 64], &[2; 3]], group, x)?;
     x = g.push("avgpool", AdaptiveAvgPool2d::GLOBAL, &[x])?;
     let output = g.push("fc", Linear::new(10), &[x])?;
     let recipe = Recipe {

@@ -11,9 +11,6 @@ use std::collections::BTreeMap;
 /// The metadata key under which the project's own recipes write the test error in percent.
 pub const TEST_ERROR: &str = "test_error_percent";
 
-/// Networks whose trained weights come with the page, as `weights/NAME.safetensors`: no others are asked for.
-pub const SHIPPED: [&str; 2] = ["lenet5", "lenet5-modern"];
-
 /// The seed of what a file need not bring (auxiliary heads).
 const SEED: u64 = 1;
 

@@ -4,7 +4,7 @@ use super::executor::{Executor, GpuError, Program};
 use crate::arch::Architecture;
 use crate::gpu::Canvas;
 use crate::graph::NodeId;
-use crate::ops::{Ask, Buf, Explanation, Layer, Op};
+use crate::ops::{Ask, Buf, Explanation, Kind, Layer};
 use crate::plan::{Patch, Plan, Request};
 use crate::protocol::{Palette, Scale, Source};
 use crate::tensor::Unit;
@@ -218,7 +218,7 @@ impl Network {
         let nodes = net.graph.nodes();
         let mut chain = vec![node];
         while let [.., first] = chain[..]
-            && matches!(nodes[first].op, Op::Activation(_))
+            && matches!(nodes[first].op.kind(), Kind::Activation | Kind::Normalisation)
             && let [before] = nodes[first].inputs[..]
         {
             chain.push(before);
@@ -226,7 +226,7 @@ impl Network {
         chain.reverse();
         let base = chain[0];
         self.asked_for.extend(chain.iter().chain(&nodes[base].inputs));
-        let weights: Vec<Source> = net.graph.params_of(base).map(Source::Param).collect();
+        let weights: Vec<Source> = chain.iter().flat_map(|&id| net.graph.params_of(id)).map(Source::Param).collect();
         self.compute(&weights).await?;
         let mut told = Vec::new();
         for &id in &chain {

@@ -37,6 +37,9 @@ pub trait Pieces: std::fmt::Debug {
 /// Files that came with a command.
 pub type Files = Vec<Box<dyn Pieces>>;
 
+/// A picture's bytes (four a pixel), its width and height.
+pub type Pixels = (Vec<u8>, usize, usize);
+
 /// Maps to be painted on a canvas: each lies in the atlas at its own resolution and is enlarged, unsmoothed, to its rectangle.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Painting {
@@ -66,6 +69,9 @@ pub trait Platform {
     fn load(&self, key: &str) -> Local<Result<Option<Vec<u8>>, String>>;
     /// Stores under this key, replacing what was there.
     fn store(&self, key: &str, bytes: Vec<u8>) -> Local<Result<(), String>>;
+    /// Unpacks a picture's file (JPEG, PNG, WebP, …): red, green, blue, opacity of each pixel, width, height. Very large ones may be
+    /// made smaller.
+    fn decode(&self, file: Vec<u8>) -> Local<Result<Pixels, String>>;
     /// Lets waiting messages in.
     fn pause(&self) -> Local<()>;
     /// Paints a canvas; one that is not there (any more) is passed over.

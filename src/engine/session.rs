@@ -6,13 +6,13 @@ use super::files::{self, LoadError};
 use super::inbox::Inbox;
 use super::lesson::{Data, Lesson};
 use super::network::Network;
-use super::platform::{FetchError, Files, Local, Painting, Platform};
+use super::platform::{FetchError, Files, Local, Painting, Pixels, Platform};
 use super::self_test;
 use super::training::RunState;
 use crate::arch::{self, Architecture};
 use crate::cpu::paint::{self, Atlas, Map};
 use crate::data::looks::Looks;
-use crate::data::photo::Photo;
+use crate::data::photo::{self, Photo};
 use crate::data::{Samples, digits};
 use crate::gpu::{Canvas as Easel, Gpu};
 use crate::protocol::{
@@ -259,13 +259,18 @@ impl Session {
                 Ok(())
             }
             Command::Show { generation, picture } => {
-                if let Some(mut pixels) = files.pop() {
+                let mut picture = picture.clone();
+                if let Picture::SamplePhoto(_) | Picture::PhotoFile(_) = picture {
+                    let (pixels, width, height) = self.unpack(&picture, files).await?;
+                    self.pixels = pixels;
+                    picture = Picture::Photo { width, height };
+                } else if let Some(mut pixels) = files.pop() {
                     self.pixels.clear();
                     while let Some(piece) = pixels.next().await? {
                         self.pixels.extend(piece);
                     }
                 }
-                self.picture = (*generation, picture.clone());
+                self.picture = (*generation, picture);
                 self.show().await
             }
             Command::Peek { request, source, index } => {
@@ -545,7 +550,7 @@ impl Session {
         let random = |seed| (net.initial(seed), Origin::Random(seed));
         match weights {
             Weights::Seed(seed) => Ok(random(*seed)),
-            Weights::Shipped if !files::SHIPPED.contains(&net.variant.name) => Ok(random(SEED)),
+            Weights::Shipped if !net.variant.shipped => Ok(random(SEED)),
             Weights::Shipped => {
                 let url = format!("weights/{}.safetensors", net.variant.name);
                 // No trained weights: random ones, called so.
@@ -608,15 +613,42 @@ impl Session {
         self.refresh().await
     }
 
-    /// The network's input for a picture, and its class where it is known.
+    /// A photograph's pixels. What was shown before stays where this fails.
+    async fn unpack(&self, picture: &Picture, files: &mut Files) -> Result<Pixels, Trouble> {
+        let (name, file) = match picture {
+            Picture::SamplePhoto(i) => {
+                let url = photo::SAMPLES[i % photo::SAMPLES.len()];
+                (url.to_string(), self.world.fetch(url, Rc::new(|_, _| {})).await?)
+            }
+            Picture::PhotoFile(name) => {
+                let mut bytes = Vec::new();
+                for file in files.iter_mut() {
+                    while let Some(piece) = file.next().await? {
+                        bytes.extend(piece);
+                    }
+                }
+                (name.clone(), bytes)
+            }
+            _ => return Err(nothing_shown().into()),
+        };
+        let looks = Looks::at(&file).to_string();
+        let pixels = self.world.decode(file).await;
+        Ok(pixels.map_err(|reason| fault("photo-file", &[("name", &name), ("looks", &looks)], reason))?)
+    }
+
+    /// The network's input for a picture, and its class where it is known; a picture that the network does not read (a drawing, where
+    /// it reads photographs) is none.
     async fn prepare(
         &mut self,
         net: &Architecture,
         picture: &Picture,
     ) -> Result<(Option<Vec<f32>>, Option<u8>), Trouble> {
         let shape = net.graph.nodes()[net.graph.source()].shape;
+        let drawn = matches!(picture, Picture::Strokes { .. } | Picture::Sample(_) | Picture::SampleOf { .. });
         match picture {
             Picture::Empty => Ok((None, None)),
+            _ if drawn && !net.reads_digits() => Ok((None, None)),
+            Picture::SamplePhoto(_) | Picture::PhotoFile(_) => Ok((None, None)), // `handle` unpacks them
             Picture::Raw(values) if values.len() == shape.len() => Ok((Some(values.clone()), None)),
             Picture::Raw(values) => {
                 let (expected, got) = (shape.len().to_string(), values.len().to_string());

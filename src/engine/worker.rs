@@ -2,7 +2,7 @@
 
 use super::files;
 use super::inbox::Inbox;
-use super::platform::{FetchError, Local, OnBytes, Painting, Pieces, Platform};
+use super::platform::{FetchError, Local, OnBytes, Painting, Pieces, Pixels, Platform};
 use super::session::Session;
 use crate::gpu::{self, Gpu};
 use crate::protocol::{Command, Event, Fault, wire};
@@ -15,9 +15,12 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    Blob, DedicatedWorkerGlobalScope, ImageData, MessageChannel, MessageEvent, OffscreenCanvas,
+    Blob, DedicatedWorkerGlobalScope, ImageBitmap, ImageData, MessageChannel, MessageEvent, OffscreenCanvas,
     OffscreenCanvasRenderingContext2d, ReadableStreamDefaultReader, Response,
 };
+
+/// Longest side of a photograph in pixels; networks read 256 of them.
+const LARGEST_PHOTO: f64 = 2048.0;
 
 /// The worker's scope and what the page handed over.
 struct Browser {
@@ -118,6 +121,22 @@ impl Browser {
         }
         progress(bytes.len() as u64, total);
         Ok(bytes)
+    }
+
+    /// The browser's own decoder, through a canvas.
+    async fn decode(scope: &DedicatedWorkerGlobalScope, file: &[u8]) -> Result<Pixels, JsValue> {
+        let blob = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(file)))?;
+        let bitmap: ImageBitmap = JsFuture::from(scope.create_image_bitmap_with_blob(&blob)?).await?.dyn_into()?;
+        let [width, height] = [bitmap.width(), bitmap.height()];
+        let shrink = (LARGEST_PHOTO / f64::from(width.max(height))).min(1.0);
+        let [wide, high] = [width, height].map(|v| (f64::from(v) * shrink).round().max(1.0) as u32);
+        let canvas = OffscreenCanvas::new(wide, high)?;
+        let context: OffscreenCanvasRenderingContext2d =
+            canvas.get_context("2d")?.ok_or("no canvas to unpack the picture on")?.dyn_into()?;
+        context.draw_image_with_image_bitmap_and_dw_and_dh(&bitmap, 0.0, 0.0, wide.into(), high.into())?;
+        bitmap.close();
+        let data = context.get_image_data(0.0, 0.0, wide.into(), high.into())?;
+        Ok((data.data().0, wide as usize, high as usize))
     }
 
     /// Paints a canvas from an atlas whose pixels are here.
@@ -387,6 +406,10 @@ impl Platform for Browser {
         Box::pin(async move { store(key, bytes).await.map_err(|e| e.to_string()) })
     }
 
+    fn decode(&self, file: Vec<u8>) -> Local<Result<Pixels, String>> {
+        let scope = self.scope.clone();
+        Box::pin(async move { Browser::decode(&scope, &file).await.map_err(|e| words(&e)) })
+    }
     fn pause(&self) -> Local<()> {
         // A message to itself: timers would wait 4 ms.
         let (here, there) = (self.turns.port1(), self.turns.port2());

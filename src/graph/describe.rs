@@ -188,10 +188,13 @@ fn of(graph: &Graph, card: &Card, fields: &[super::receptive_field::Field]) -> F
     let node = &nodes[card.layer];
     let total: cost::Cost = card.nodes.iter().map(|&id| cost::node(graph, id)).sum();
     let join = |formula: fn(&Graph, NodeId) -> String| {
+        if card.folded.is_some() {
+            return String::new(); // of many layers it would be a page
+        }
         let parts: Vec<String> = card.nodes.iter().map(|&id| formula(graph, id)).filter(|f| !f.is_empty()).collect();
         parts.join(" + ")
     };
-    let inputs = graph.input_shapes(card.layer);
+    let inputs = graph.input_shapes(if card.folded.is_some() { card.nodes[0] } else { card.layer });
     let output = nodes[card.node].shape;
     let fixed: Vec<_> = card
         .nodes
@@ -206,7 +209,7 @@ fn of(graph: &Graph, card: &Card, fields: &[super::receptive_field::Field]) -> F
         _ => None,
     };
     let [ins, outs] = [inputs.iter().map(|s| s.len() as u64).sum::<u64>(), node.shape.len() as u64];
-    let dense = (node.op.kind() == Kind::Convolution)
+    let dense = (node.op.kind() == Kind::Convolution && card.folded.is_none())
         .then(|| Figure { value: outs * (ins + 1), formula: format!("{} × ({} + 1)", grouped(outs), grouped(ins)) });
     let then = card.nodes.iter().filter(|&&id| id > card.layer && !matches!(nodes[id].op.kind(), Kind::Shape));
     let f = fields[card.node];
@@ -215,7 +218,7 @@ fn of(graph: &Graph, card: &Card, fields: &[super::receptive_field::Field]) -> F
         op: node.op.name(),
         kind: node.op.kind(),
         settings: node.op.settings(),
-        then: then.map(|&id| nodes[id].op.name()).collect(),
+        then: if card.folded.is_some() { Vec::new() } else { then.map(|&id| nodes[id].op.name()).collect() },
         parameters: Figure { value: total.parameters as u64, formula: join(parameters) },
         fixed: Figure {
             value: fixed.iter().map(|p| p.param.len() as u64).sum(),

@@ -78,6 +78,94 @@ pub struct Card {
     pub column: usize,
     /// 0: the main line; branches below.
     pub row: usize,
+    /// The group whose cards this one stands for (`layer2`, `inception_3a`); `None`: a card of its own.
+    pub folded: Option<String>,
+}
+
+/// So many cards are shown at once without being asked for; beyond that, groups are folded.
+const MANY: usize = 30;
+
+/// The groups that hold more than one card, by path, outermost first.
+fn groups(graph: &Graph, cards: &[Card]) -> Vec<String> {
+    let mut held: Vec<(String, usize)> = Vec::new();
+    for card in cards {
+        for path in prefixes(&graph.nodes()[card.layer].group) {
+            match held.iter_mut().find(|(group, _)| group == path) {
+                Some((_, count)) => *count += 1,
+                None => held.push((path.to_string(), 1)),
+            }
+        }
+    }
+    held.into_iter().filter(|(_, count)| *count > 1).map(|(group, _)| group).collect()
+}
+
+/// `a/b/c` → `a`, `a/b`, `a/b/c`.
+fn prefixes(group: &str) -> impl Iterator<Item = &str> {
+    let ends = group.match_indices('/').map(|(i, _)| i).chain([group.len()]);
+    ends.filter(|&end| end > 0).map(move |end| &group[..end])
+}
+
+/// What a group is called: the last part of its path.
+pub fn group_name(group: &str) -> &str {
+    group.rsplit('/').next().unwrap_or(group)
+}
+
+/// A network's cards with groups folded into one card each, and the groups that are open. Which are folded at first depends on
+/// how many cards there are: none, the innermost (residual blocks, inception modules), or all; those named in `toggled`
+/// are the other way round.
+pub fn folded(graph: &Graph, toggled: &[String]) -> (Vec<Card>, Vec<String>) {
+    let plain = cards(graph);
+    let groups = groups(graph, &plain);
+    let innermost =
+        |group: &String| !groups.iter().any(|g| g.strip_prefix(group.as_str()).is_some_and(|r| r.starts_with('/')));
+    let inner: Vec<&String> = groups.iter().filter(|g| innermost(g)).collect();
+    let outermost = |card: &Card, closed: &[&String]| {
+        prefixes(&graph.nodes()[card.layer].group).find(|path| closed.iter().any(|c| c == path)).map(str::to_string)
+    };
+    let count = |closed: &[&String]| {
+        let mut seen = std::collections::HashSet::new();
+        plain.iter().filter(|card| outermost(card, closed).is_none_or(|group| seen.insert(group))).count()
+    };
+    let all: Vec<&String> = groups.iter().collect();
+    let first = match plain.len() {
+        n if n <= MANY => Vec::new(),
+        _ if count(&inner) <= MANY => inner,
+        _ => all,
+    };
+    let flipped = |group: &String| toggled.iter().any(|t| t == group_name(group));
+    let closed: Vec<&String> = groups.iter().filter(|g| first.contains(g) != flipped(g)).collect();
+    let mut out: Vec<Card> = Vec::new();
+    let mut place = Vec::with_capacity(plain.len());
+    for mut card in plain {
+        let mut inputs: Vec<usize> = card.inputs.iter().map(|&i| place[i]).collect();
+        let group = outermost(&card, &closed);
+        let found = group.as_ref().and_then(|g| out.iter().position(|c| c.folded.as_ref() == Some(g)));
+        let at = found.unwrap_or(out.len());
+        place.push(at);
+        inputs.retain(|&i| i != at);
+        if let Some(at) = found {
+            let into = &mut out[at];
+            into.nodes.append(&mut card.nodes);
+            into.inputs.extend(inputs);
+            (into.layer, into.node) = (card.layer, card.node);
+        } else {
+            if let Some(group) = &group {
+                card.title = group_name(group).to_string();
+            }
+            out.push(Card { inputs, folded: group, ..card });
+        }
+    }
+    for card in &mut out {
+        card.inputs.sort_unstable();
+        card.inputs.dedup();
+    }
+    let inputs: Vec<Vec<usize>> = out.iter().map(|c| c.inputs.clone()).collect();
+    for (card, (column, row)) in out.iter_mut().zip(grid(&inputs)) {
+        (card.column, card.row) = (column, row);
+    }
+    // Open are those that could be folded and are not, and that no folded one hides.
+    let open = groups.iter().filter(|g| !prefixes(g).any(|path| closed.iter().any(|c| *c == path))).cloned().collect();
+    (out, open)
 }
 
 /// A network's cards, in topological order.
@@ -119,7 +207,16 @@ pub fn cards(graph: &Graph) -> Vec<Card> {
         inputs.dedup();
         let members = [before, vec![id]].concat();
         members.iter().for_each(|&i| of[i] = Some(cards.len()));
-        cards.push(Card { title: String::new(), layer: id, node: id, nodes: members, inputs, column: 0, row: 0 });
+        cards.push(Card {
+            title: String::new(),
+            layer: id,
+            node: id,
+            nodes: members,
+            inputs,
+            column: 0,
+            row: 0,
+            folded: None,
+        });
     }
     for card in &mut cards {
         let (name, group) = (&nodes[card.layer].name, &nodes[card.layer].group);
@@ -415,6 +512,7 @@ mod tests {
                 inputs: inputs.clone(),
                 column,
                 row,
+                folded: None,
             })
             .collect();
         let sizes: Vec<[f32; 2]> =
@@ -443,6 +541,33 @@ mod tests {
                 let (low, high) = heights.iter().fold((f32::MAX, f32::MIN), |(a, b), &y| (a.min(y), b.max(y)));
                 assert_eq!((heights.iter().filter(|&&y| y == high).count(), high - low), (2, 16.0));
             }
+        }
+    }
+
+    #[test]
+    fn deep_networks_are_folded_and_open_where_asked() {
+        let at = |name: &str, toggled: &[&str]| {
+            let net = crate::arch::variant(name).unwrap().build().unwrap();
+            let toggled: Vec<String> = toggled.iter().map(|t| t.to_string()).collect();
+            let (cards, open) = folded(&net.graph, &toggled);
+            let mut nodes: Vec<_> = cards.iter().flat_map(|c| c.nodes.clone()).collect();
+            nodes.sort_unstable();
+            assert_eq!(nodes, (0..net.graph.nodes().len()).collect::<Vec<_>>(), "{name}: every node on one card");
+            assert!(
+                cards.iter().enumerate().all(|(i, c)| c.inputs.iter().all(|&f| f < i && cards[f].column < c.column))
+            );
+            (cards.iter().map(|c| c.title.clone()).collect::<Vec<_>>(), open.len())
+        };
+        assert_eq!(at("lenet5", &[]).0.len(), 8);
+        let deep = ["input", "conv1", "maxpool", "conv2_x", "conv3_x", "conv4_x", "conv5_x", "avgpool", "fc"];
+        assert_eq!(at("resnet152", &[]), (deep.map(String::from).to_vec(), 0));
+        let (titles, open) = at("resnet152", &["conv4_x", "conv4_7"]);
+        assert_eq!((titles.len(), open), (8 + 35 + 4, 2)); // 35 blocks folded, one open: three convolutions and the sum
+        assert!(titles.contains(&"conv4_8".to_string()) && !titles.contains(&"conv4_7".to_string()));
+        assert!(at("googlenet", &[]).0.contains(&"inception_3a".to_string()));
+        assert_eq!(at("vgg-digits", &["block2"]).0.len(), at("vgg-digits", &[]).0.len() - 2);
+        for v in crate::arch::VARIANTS {
+            assert!(at(v.name, &[]).0.len() <= MANY, "{}", v.name);
         }
     }
 

@@ -13,12 +13,26 @@ use serde::{Deserialize, Serialize};
 pub struct BatchNorm2d {
     /// Added to the variance.
     pub eps: f32,
+    /// What `weight` starts with; 1 but for ends of residual blocks.
+    pub start: f32,
 }
 
 impl BatchNorm2d {
     /// PyTorch's ε.
     pub const fn new() -> Self {
-        Self { eps: 1e-5 }
+        Self { eps: 1e-5, start: 1.0 }
+    }
+
+    /// The same with another ε.
+    pub const fn eps(mut self, eps: f32) -> Self {
+        self.eps = eps;
+        self
+    }
+
+    /// The same with another start.
+    pub const fn start(mut self, start: f32) -> Self {
+        self.start = start;
+        self
     }
 }
 
@@ -80,7 +94,7 @@ impl Layer for BatchNorm2d {
         Kind::Normalisation
     }
     fn settings(&self) -> Vec<(&'static str, String)> {
-        if *self == Self::new() { Vec::new() } else { vec![("eps", self.eps.to_string())] }
+        if self.eps == Self::new().eps { Vec::new() } else { vec![("eps", self.eps.to_string())] }
     }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, Mismatch> {
         one(inputs)
@@ -88,7 +102,7 @@ impl Layer for BatchNorm2d {
     fn params(&self, inputs: &[Shape]) -> Vec<Param> {
         let param = |name, role| Param { name, shape: vec![inputs[0].c], role, table: None };
         vec![
-            param("weight", Role::Factor(1.0)),
+            param("weight", Role::Factor(self.start)),
             param("bias", Role::Factor(0.0)),
             param("running_mean", Role::Running(0.0)),
             param("running_var", Role::Running(1.0)),
@@ -251,7 +265,7 @@ impl Layer for BatchNorm2d {
     fn cases() -> Vec<Case> {
         vec![
             Case::new("maps", Self::new(), &[Shape::new(3, 5, 7)], 4),
-            Case::new("another ε", Self { eps: 1e-3 }, &[Shape::new(5, 4, 3)], 3),
+            Case::new("another ε", Self::new().eps(1e-3), &[Shape::new(5, 4, 3)], 3),
             Case::new("vectors", Self::new(), &[Shape::vector(6)], 9),
         ]
     }

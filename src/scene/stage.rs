@@ -87,6 +87,8 @@ pub struct StageCard {
     pub nodes: Vec<NodeId>,
     /// Shape of the value shown.
     pub shape: Shape,
+    /// The group that this card stands for; `None`: a layer's own card.
+    pub folded: Option<String>,
 }
 
 impl StageCard {
@@ -116,6 +118,8 @@ pub struct Stage {
     pub cards: Vec<StageCard>,
     /// Between cards, by position.
     pub edges: Vec<Edge>,
+    /// Groups whose cards are shown one by one and could be folded, by path.
+    pub open: Vec<String>,
 }
 
 impl Stage {
@@ -165,6 +169,10 @@ const PAD: f32 = 10.0;
 const CELLS: usize = 20;
 /// At most so many maps on a card.
 const MAPS: usize = 256;
+/// At most so many where there are many in all.
+const FEW_MAPS: usize = 36;
+/// Beyond so many maps in all there are many.
+const MANY_MAPS: usize = 1000;
 
 /// The pair of factors of `n` nearest to a square: (smaller, larger).
 fn factors(n: usize) -> (usize, usize) {
@@ -183,7 +191,7 @@ pub(crate) fn bitmap(n: usize) -> (usize, usize, usize) {
 }
 
 impl Picture {
-    fn of(shape: Shape, last: bool) -> Self {
+    fn of(shape: Shape, last: bool, most: usize) -> Self {
         if shape.map() == 1 && shape.c > 1 {
             if last && shape.c <= CELLS {
                 return Self::Cells;
@@ -191,7 +199,7 @@ impl Picture {
             let (rows, cols, rest) = bitmap(shape.c);
             return Self::Bitmap { cols, rows, rest };
         }
-        let shown = shape.c.min(MAPS);
+        let shown = shape.c.min(most);
         let (small, large) = factors(shown);
         let cols = if large <= 2 * small { small } else { (shown as f64).sqrt().ceil() as usize };
         Self::Maps { cols, rows: shown.div_ceil(cols), shown }
@@ -270,16 +278,21 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(graph: &Graph, card: &Card, facts: &Facts, last: bool, font: f32, words: &Words) -> Self {
+    fn new(graph: &Graph, card: &Card, facts: &Facts, [last, many]: [bool; 2], font: f32, words: &Words) -> Self {
         let shape = facts.output;
-        let picture = Picture::of(shape, last);
+        let picture = Picture::of(shape, last, if many { FEW_MAPS } else { MAPS });
         let left_out = match picture {
             Picture::Maps { shown, .. } => shape.c - shown,
             _ => 0,
         };
         let input = facts.kind == Kind::Input;
         let title = if input { words.input.to_string() } else { card.title.clone() };
-        let op = if input { String::new() } else { describe::label(&graph.nodes()[card.layer].op) };
+        let layers = |id: &&NodeId| !graph.params()[graph.params_of(**id)].is_empty();
+        let op = match &card.folded {
+            _ if input => String::new(),
+            Some(_) => put(&words.folded, &[&card.nodes.iter().filter(layers).count().to_string()]),
+            None => describe::label(&graph.nodes()[card.layer].op),
+        };
         let text = |template: &str, n: u64| if n == 0 { String::new() } else { put(template, &[&grouped(n)]) };
         let rf = facts.field.map(|f| put(&words.field, &[&format!("{}×{}", f.size[0], f.size[1])]));
         let head = [("title", title.clone(), font + 3.0), ("op", op, font), ("then", facts.then.join(" · "), font)];
@@ -302,7 +315,7 @@ impl Draft {
             picture,
             shape,
             title,
-            kind: facts.kind,
+            kind: if card.folded.is_some() { Kind::Join } else { facts.kind },
             head: filled(&head),
             foot: filled(&foot),
             left_out,
@@ -372,6 +385,7 @@ impl Draft {
             nodes: card.nodes.clone(),
             shape: self.shape,
             title: self.title,
+            folded: card.folded.clone(),
         }
     }
 }
@@ -380,13 +394,16 @@ const LEADING: f32 = 1.36;
 
 /// Lays a network out on a page of this width and height (px). Cards grow, the smallest picture first, while the row fits;
 /// where it does not fit at its smallest, it wraps into bands and the stage becomes higher than asked.
-pub fn stage(net: &Architecture, width: f32, height: f32, words: &Words) -> Stage {
+/// Groups named in `toggled` are folded or opened other than they are at first ([`layout::folded`]).
+pub fn stage(net: &Architecture, width: f32, height: f32, toggled: &[String], words: &Words) -> Stage {
     let graph = &net.graph;
-    let cards = layout::cards(graph);
+    let (cards, open) = layout::folded(graph, toggled);
     let facts = describe::facts(graph, &cards);
     let font = if width >= 1500.0 { 14.0 } else { 12.0 };
     let read: Vec<bool> = (0..cards.len()).map(|i| cards.iter().any(|c| c.inputs.contains(&i))).collect();
-    let draft = |i: usize| Draft::new(graph, &cards[i], &facts[i], !read[i], font, words);
+    let all: usize = facts.iter().filter(|f| f.output.map() > 1).map(|f| f.output.c).sum();
+    let many = all > MANY_MAPS;
+    let draft = |i: usize| Draft::new(graph, &cards[i], &facts[i], [!read[i], many], font, words);
     let mut drafts: Vec<Draft> = (0..cards.len()).map(draft).collect();
 
     let columns = cards.iter().map(|c| c.column + 1).max().unwrap_or(1);
@@ -450,7 +467,7 @@ pub fn stage(net: &Architecture, width: f32, height: f32, words: &Words) -> Stag
     } else {
         [width.max(w + 2.0 * margin), h + 2.0 * margin]
     };
-    Stage { size, cards: stage_cards, edges: edges.collect() }
+    Stage { size, cards: stage_cards, edges: edges.collect(), open }
 }
 
 /// The stage's static layer: card frames, labels, edges, and a faint place for every map.

@@ -29,6 +29,7 @@ pub fn parse(query: &str) -> View {
                 }
             }
             "scale" if value == "map" => view.scale = Scale::Map,
+            "groups" => view.groups = value.split(',').filter(|g| !g.is_empty()).map(str::to_string).collect(),
             "hide" => view.hide = value.split(',').filter(|h| !h.is_empty()).map(str::to_string).collect(),
             _ => {}
         }
@@ -68,6 +69,9 @@ pub fn print(view: &View) -> String {
     }
     if view.scale == Scale::Map {
         pairs.push(("scale", "map".into()));
+    }
+    if !view.groups.is_empty() {
+        pairs.push(("groups", view.groups.join(",")));
     }
     if !view.hide.is_empty() {
         pairs.push(("hide", view.hide.join(",")));
@@ -147,6 +151,7 @@ mod tests {
             theme: Theme::Dark,
             backend: Some(Backend::Cpu),
             scale: Scale::Map,
+            groups: vec!["conv4_x".into(), "conv4_7".into()],
             hide: vec!["pad".into(), "train".into()],
         };
         let query = print(&view);

@@ -7,6 +7,7 @@ use super::hooks::{Dark, Network, Page, Same, Words, use_page, use_window_event,
 use super::output::Output;
 use super::pad::Pad;
 use super::panels::Panels;
+use super::photo::PhotoInput;
 use super::script;
 use super::stage::Stage;
 use super::state::{Action, Lang, Model, Theme, View};
@@ -78,7 +79,7 @@ pub fn App(props: &AppProps) -> Html {
         let (client, page) = (client.clone(), page.dispatcher());
         use_effect_with(here_variant(&network), move |variant: &Option<String>| {
             if let Some(variant) = variant.as_ref().filter(|v| !client.has_open(v)) {
-                page.dispatch(Action::Opening(client.open(variant, Weights::Shipped, &[])));
+                page.dispatch(Action::Opening(client.open(variant, Weights::Shipped, &[]))); // random ones where none come with the page
             }
         });
     }
@@ -172,6 +173,7 @@ pub fn App(props: &AppProps) -> Html {
             <div class="body">
                 <aside class="side" aria-label={words.get("side-label")} hidden={bare}>
                     <Pad />
+                    <PhotoInput />
                     <Output />
                     <EngineWhy />
                 </aside>

@@ -3,7 +3,7 @@
 use super::address;
 use super::hooks::{go, use_client, use_page, use_words, window};
 use super::state::{Theme, View};
-use crate::arch::VARIANTS;
+use crate::arch::{VARIANTS, Variant, variant};
 use crate::protocol::{Backend, Command, Why};
 use yew::prelude::*;
 
@@ -25,9 +25,23 @@ fn why(why: Why) -> &'static str {
 #[component]
 pub fn Header() -> Html {
     let (words, page) = (use_words(), use_page());
-    let tab = |variant: &'static crate::arch::Variant| {
-        let here = page.view.variant == variant.name;
-        let view = View { variant: variant.name.into(), layer: None, unit: None, ..page.view.clone() };
+    let to = |variant: &'static Variant| View {
+        variant: variant.name.into(),
+        layer: None,
+        unit: None,
+        groups: Vec::new(),
+        ..page.view.clone()
+    };
+    // A tab a paper; it leads to the first of its networks, which the page can show at work at once.
+    let here = variant(&page.view.variant).map_or("", |v| v.family);
+    let mut families: Vec<&'static Variant> = Vec::new();
+    for variant in VARIANTS {
+        if families.iter().all(|f| f.family != variant.family) {
+            families.push(variant);
+        }
+    }
+    let tab = |variant: &&'static Variant| {
+        let view = to(variant);
         let href = match address::print(&view) {
             query if query.is_empty() => "?".to_string(),
             query => query,
@@ -44,15 +58,34 @@ pub fn Header() -> Html {
             })
         };
         html! {
-            <li><a {href} {onclick} aria-current={here.then_some("page")} data-testid={format!("variant-{}", variant.name)}>
-                {variant.title}<span class="year">{variant.year}</span></a></li>
+            <li><a {href} {onclick} aria-current={(variant.family == here).then_some("page")} data-testid={format!("family-{}", variant.name)}>
+                {variant.family}<span class="year">{variant.year}</span></a></li>
         }
+    };
+    let pick = {
+        let page = page.clone();
+        Callback::from(move |event: Event| {
+            let name = event.target_dyn_into::<web_sys::HtmlSelectElement>().map(|s| s.value()).unwrap_or_default();
+            if let Some(variant) = variant(&name) {
+                go(&page, |v| {
+                    v.variant = variant.name.into();
+                    (v.layer, v.unit) = (None, None);
+                    v.groups.clear();
+                });
+            }
+        })
+    };
+    let option = |v: &'static Variant| {
+        html! { <option value={v.name} selected={v.name == page.view.variant}>{v.title}</option> }
     };
     html! {
         <header class="top">
             <h1>{"Receptive"}</h1>
             <nav aria-label={words.get("app-networks")} hidden={page.view.hides("variants")}>
-                <ul class="variants">{ for VARIANTS.iter().map(tab) }</ul>
+                <ul class="variants">{ for families.iter().map(tab) }</ul>
+                <select class="pill" onchange={pick} aria-label={words.get("app-variant")} data-testid="variant">
+                    { for VARIANTS.iter().filter(|v| v.family == here).map(option) }
+                </select>
             </nav>
             <div class="tools">
                 <Badge />

@@ -1,12 +1,17 @@
 //! What the network says: the digit, ten distances or probabilities, and, where the output compares with pictures of the
 //! classes, the code beside them. Knows readouts, not networks.
 
-use super::hooks::{use_heard, use_network, use_page, use_words};
+use super::hooks::{use_client, use_heard, use_network, use_page, use_words, window};
 use super::i18n;
 use super::painted::{CODES, Painted};
+use super::state::Action;
+use super::training::load;
 use crate::arch::Architecture;
+use crate::data::labels::{CIFAR10, IMAGENET, parse};
 use crate::ops::{Op, Readout};
-use crate::protocol::{Event, Origin, PaintRect, Source};
+use crate::protocol::{Command, Event, Origin, PaintRect, Source, Weights as Wanted};
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
 use yew::prelude::*;
 
 /// An answer.
@@ -17,6 +22,10 @@ struct Answer {
     milliseconds: f32,
 }
 
+/// Beyond so many classes only the best are listed.
+const MANY: usize = 20;
+/// So many: ImageNet's own measure is the "top 5" error.
+const TOP: usize = 5;
 /// Side of one pixel of the code's picture and of the targets'.
 const CODE: f32 = 6.0;
 const TARGET: f32 = 3.0;
@@ -86,6 +95,18 @@ pub fn Output() -> Html {
         let answer = answer.clone();
         use_effect_with(page.view.variant.clone(), move |_| answer.set(None));
     }
+    let names = use_state(|| None::<Vec<String>>);
+    {
+        // Fetched when there is first something to name.
+        let names = names.clone();
+        let wanted = network.as_ref().is_some_and(|n| n.graph.nodes()[n.output].shape.len() == 1000)
+            && !matches!(page.origin, None | Some(Origin::Random(_)));
+        use_effect_with(wanted, move |wanted| {
+            if *wanted && names.is_none() {
+                wasm_bindgen_futures::spawn_local(async move { names.set(imagenet().await) });
+            }
+        });
+    }
     let Some(arch) = network else { return Html::default() };
     let distances = arch.loss.readout() == Readout::Distances;
     let classes = arch.graph.nodes()[arch.output].shape.len();
@@ -93,8 +114,29 @@ pub fn Output() -> Html {
         (0..classes).map(|i| answer.as_ref().and_then(|a| a.values.get(i).copied())).collect();
     let top = if distances { values.iter().flatten().copied().fold(1e-6, f32::max) } else { 1.0 };
     let best = answer.as_ref().map(|a| a.predicted);
-    let title = words.get(if distances { "output-distances" } else { "output-probabilities" });
-    let bar = |class: usize, value: Option<f32>| {
+    let title = words.get(match (distances, classes > MANY, arch.reads_digits()) {
+        (true, ..) => "output-distances",
+        (_, true, _) => "output-top",
+        (.., true) => "output-probabilities",
+        _ => "output-classes",
+    });
+    let digits = arch.reads_digits();
+    let known = !matches!(page.origin, None | Some(Origin::Random(_)));
+    let class_name = |class: usize| match (&*names, classes) {
+        _ if digits => class.to_string(),
+        (_, 10) => CIFAR10[class].to_string(),
+        // The names of what an untrained network says would be a lie.
+        (Some(names), _) if known => names.get(class).cloned().unwrap_or_default(),
+        _ => format!("#{class}"),
+    };
+    // Of very many classes the five that score highest.
+    let mut order: Vec<usize> = (0..classes).collect();
+    if classes > MANY {
+        order.sort_by(|&a, &b| values[b].unwrap_or(0.0).total_cmp(&values[a].unwrap_or(0.0)).then(a.cmp(&b)));
+        order.truncate(TOP);
+    }
+    let bar = |class: usize| {
+        let value = values[class];
         let share = value.map_or(0.0, |v| (v / top).clamp(0.0, 1.0) * 100.0);
         let text = match value {
             None => "–".to_string(),
@@ -103,7 +145,7 @@ pub fn Output() -> Html {
         };
         html! {
             <li class={classes!("bar", (Some(class) == best).then_some("best"))} data-testid={format!("class-{class}")}>
-                <span class="bar-name">{class}</span>
+                <span class={classes!("bar-name", (!digits).then_some("long"))}>{class_name(class)}</span>
                 <span class="bar-track" aria-hidden="true"><span class="bar-fill" style={format!("width:{share:.1}%")}></span></span>
                 <span class="bar-value">{text}</span>
             </li>
@@ -112,8 +154,8 @@ pub fn Output() -> Html {
     html! {
         <section class="output" aria-labelledby="output-title" hidden={page.view.hides("output")}>
             <div class="answer">
-                <output class="digit" data-testid="predicted" aria-live="polite" aria-label={words.get("output-answer")}>
-                    { best.map_or("–".to_string(), |b| b.to_string()) }
+                <output class={classes!("digit", (!digits).then_some("word"))} data-testid="predicted" aria-live="polite" aria-label={words.get("output-answer")}>
+                    { best.filter(|_| digits || known).map_or("–".to_string(), class_name) }
                 </output>
                 <p class="note">
                     if let Some(answer) = &*answer {
@@ -122,17 +164,73 @@ pub fn Output() -> Html {
                             <br /><span>{words.fill("output-label", &[("digit", &label.to_string())])}</span>
                         }
                     } else {
-                        {words.get("output-empty")}
+                        {words.get(if digits { "output-empty" } else { "output-waiting" })}
                     }
                 </p>
             </div>
             <h2 id="output-title">{title}
                 if distances { {" "}<small>{words.get("output-smaller")}</small> }
             </h2>
-            <ol class="bars" start="0">{ for values.iter().enumerate().map(|(i, &v)| bar(i, v)) }</ol>
+            if !digits && matches!(page.origin, Some(Origin::Random(_))) {
+                <p class="note" data-testid="untrained">{words.get("output-untrained")}</p>
+            }
+            <ol class="bars" start="0">{ for order.iter().map(|&class| bar(class)) }</ol>
             <Codes shown={answer.is_some()} />
             <Weights />
+            if !digits { <GiveWeights /> }
         </section>
+    }
+}
+
+/// ImageNet's names; `None` where they cannot be had (offline before they were ever fetched).
+async fn imagenet() -> Option<Vec<String>> {
+    let response: web_sys::Response = JsFuture::from(window().fetch_with_str(IMAGENET)).await.ok()?.dyn_into().ok()?;
+    let text = JsFuture::from(response.text().ok()?).await.ok()?.as_string()?;
+    parse(text.as_bytes(), 1000).ok()
+}
+
+/// Trained weights from the user: by file, or from an address.
+#[component]
+fn GiveWeights() -> Html {
+    let (client, page, words) = (use_client(), use_page(), use_words());
+    let address = use_node_ref();
+    let pick = {
+        let (client, page) = (client.clone(), page.clone());
+        Callback::from(move |event: web_sys::Event| {
+            let Some(input) = event.target_dyn_into::<web_sys::HtmlInputElement>() else { return };
+            if let Some(files) = input.files() {
+                load(&client, &page, &files);
+            }
+            input.set_value("");
+        })
+    };
+    let onsubmit = {
+        let (client, page, address) = (client.clone(), page.clone(), address.clone());
+        Callback::from(move |event: SubmitEvent| {
+            event.prevent_default();
+            let url = address.cast::<web_sys::HtmlInputElement>().map(|i| i.value()).unwrap_or_default();
+            if !url.trim().is_empty() {
+                page.dispatch(Action::Opening(client.open(&page.view.variant, Wanted::Url(url.trim().into()), &[])));
+            }
+        })
+    };
+    let cancel = {
+        let client = client.clone();
+        Callback::from(move |_| client.send(&Command::Cancel))
+    };
+    html! {
+        <div class="give" hidden={page.view.hides("files")}>
+            <label class="button">{words.get("give-file")}
+                <input type="file" multiple=true accept=".safetensors,.json" onchange={pick} class="sr" data-testid="give-file" /></label>
+            <form {onsubmit} class="row">
+                <input ref={address} type="url" placeholder="https://…/model.safetensors" aria-label={words.get("give-url")} data-testid="give-url" />
+                <button type="submit">{words.get("give-fetch")}</button>
+            </form>
+            if page.download.is_some() {
+                <button type="button" onclick={cancel} data-testid="give-cancel">{words.get("give-cancel")}</button>
+            }
+            <p class="note">{words.get("give-note")}</p>
+        </div>
     }
 }
 

@@ -185,6 +185,17 @@ pub fn Pad() -> Html {
         });
     }
 
+    let here = network.as_ref().is_none_or(|n| n.reads_digits());
+    {
+        // Back from a network that reads photographs: what is on the pad is shown again.
+        let (ink, client) = (ink.clone(), client.clone());
+        let first = use_mut_ref(|| true);
+        use_effect_with(here, move |here| {
+            if !first.replace(false) && *here {
+                show(&ink, &client);
+            }
+        });
+    }
     let change = {
         let (canvas, ink, client, filled) = (canvas.clone(), ink.clone(), client.clone(), filled.clone());
         Callback::from(move |picture: Option<Picture>| {
@@ -340,7 +351,7 @@ pub fn Pad() -> Html {
     let input_label = words.fill("input-label", &[("size", &input_size)]);
     let hidden = |name: &str| page.view.hides(name);
     html! {
-        <section class="pad-section" aria-labelledby="pad-title" hidden={hidden("pad")}>
+        <section class="pad-section" aria-labelledby="pad-title" hidden={hidden("pad") || !here}>
             <h2 id="pad-title">{words.get("pad-title")}</h2>
             <div class="pad-frame">
                 <canvas ref={canvas} class="pad" width="280" height="280" tabindex="0" role="img" data-testid="pad"

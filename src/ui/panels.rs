@@ -34,9 +34,9 @@ struct Described {
 }
 
 #[hook]
-fn use_described(network: &Network) -> Rc<Described> {
-    use_memo(network.clone(), |network| {
-        let cards = network.as_ref().map(|n| layout::cards(&n.graph)).unwrap_or_default();
+fn use_described(network: &Network, groups: &[String]) -> Rc<Described> {
+    use_memo((network.clone(), groups.to_vec()), |(network, groups)| {
+        let cards = network.as_ref().map(|n| layout::folded(&n.graph, groups).0).unwrap_or_default();
         let facts = network.as_ref().map(|n| describe::facts(&n.graph, &cards)).unwrap_or_default();
         Described { cards, facts }
     })
@@ -46,7 +46,7 @@ fn use_described(network: &Network) -> Rc<Described> {
 #[component]
 pub fn Panels() -> Html {
     let (page, words, network) = (use_page(), use_words(), use_network());
-    let described = use_described(&network);
+    let described = use_described(&network, &page.view.groups);
     let node = network.as_ref().and_then(|n| page.view.layer.as_deref().and_then(|l| n.graph.find(l)));
     let card = node.and_then(|node| described.cards.iter().position(|c| c.nodes.contains(&node)));
     let panel = page.view.panel;

@@ -7,7 +7,7 @@ use super::hooks::{
 use super::i18n::value as number;
 use super::painted::{Painted, STAGE};
 use crate::arch::Architecture;
-use crate::graph::NodeId;
+use crate::graph::{NodeId, layout};
 use crate::protocol::{Command, Event as Said, PaintRect, Source};
 use crate::scene::{self, stage as scenes};
 use crate::tensor::Unit;
@@ -26,6 +26,7 @@ pub fn scene_words(words: Words) -> scene::Words {
         macs: get("scene-macs"),
         field: get("scene-field"),
         maps_left_out: get("scene-maps-left-out"),
+        folded: get("scene-folded"),
         network: get("scene-network"),
         sum: get("scene-sum"),
         bias: get("scene-bias"),
@@ -83,20 +84,20 @@ fn neighbour(stage: &scenes::Stage, (node, unit): Cursor, (dx, dy): (f32, f32)) 
 
 /// The diagram for this room. A network whose cards do not fit side by side scrolls sideways, if it needs no more than a laptop's width;
 /// a longer one runs in bands. Cards that do not need the height leave it to the panels.
-fn laid_out(net: &Architecture, width: f32, height: f32, words: &scene::Words) -> scenes::Stage {
+fn laid_out(net: &Architecture, width: f32, height: f32, toggled: &[String], words: &scene::Words) -> scenes::Stage {
     let wider = [900.0, 1000.0, 1100.0, 1200.0, 1400.0].into_iter().filter(|w| *w > width);
     for width in [width].into_iter().chain(wider) {
-        let stage = scenes::stage(net, width, height, words);
+        let stage = scenes::stage(net, width, height, toggled, words);
         let one_band = stage.edges.iter().all(|e| stage.cards[e.from].rect.x < stage.cards[e.to].rect.x);
         if one_band {
             let frames = stage.cards.iter().map(|c| (c.rect.y, c.rect.bottom()));
             let corners = stage.edges.iter().flat_map(|e| e.points.iter().map(|p| (p[1], p[1])));
             let (top, bottom) = frames.chain(corners).fold((f32::MAX, 0f32), |(a, b), (c, d)| (a.min(c), b.max(d)));
             let needed = (bottom - top + 32.0).ceil();
-            return if needed < height { scenes::stage(net, width, needed, words) } else { stage };
+            return if needed < height { scenes::stage(net, width, needed, toggled, words) } else { stage };
         }
     }
-    scenes::stage(net, width, height, words)
+    scenes::stage(net, width, height, toggled, words)
 }
 
 /// The diagram with its breadcrumbs.
@@ -111,14 +112,17 @@ pub fn Stage() -> Html {
     let window_width = window().inner_width().ok().and_then(|w| w.as_f64()).unwrap_or(1280.0);
     let width = if width > 0.0 { width } else { (window_width - 292.0).max(360.0) };
     let size = ((width - 8.0).max(320.0) as u32, (height * 0.52).clamp(380.0, 720.0) as u32); // room for the panels below
-    let stage = use_memo((network.clone(), size, words), |(network, (width, height), words)| {
-        network.as_ref().map(|net| {
-            let said = scene_words(*words);
-            let stage = laid_out(net, *width as f32, *height as f32, &said);
-            let drawing = scenes::to_svg(&stage, &said.network);
-            Same::new((stage, AttrValue::from(drawing.svg)))
-        })
-    });
+    let stage = use_memo(
+        (network.clone(), size, words, page.view.groups.clone()),
+        |(network, (width, height), words, groups)| {
+            network.as_ref().map(|net| {
+                let said = scene_words(*words);
+                let stage = laid_out(net, *width as f32, *height as f32, groups, &said);
+                let drawing = scenes::to_svg(&stage, &said.network);
+                Same::new((stage, AttrValue::from(drawing.svg)))
+            })
+        },
+    );
     {
         let cursor = cursor.clone();
         use_effect_with(page.view.variant.clone(), move |_| cursor.set(None));
@@ -241,17 +245,45 @@ pub fn Stage() -> Html {
                 key={index} data-testid={format!("card-{}", net.graph.nodes()[card.layer].name)} />
         }
     };
+    let toggle = |group: &str| {
+        let (page, group) = (page.clone(), group.to_string());
+        Callback::from(move |event: MouseEvent| {
+            event.stop_propagation();
+            go(&page, |v| match v.groups.iter().position(|g| *g == group) {
+                Some(i) => drop(v.groups.remove(i)),
+                None => v.groups.push(group.clone()),
+            });
+        })
+    };
+    let fold = |group: &str| {
+        html! {
+            <li><button type="button" class="pill" onclick={toggle(group)} data-testid={format!("fold-{group}")}
+                aria-label={words.fill("group-fold", &[("group", group)])}>{group}{" −"}</button></li>
+        }
+    };
+    let unfold = |card: &scenes::StageCard| {
+        let group = layout::group_name(card.folded.as_ref()?);
+        let style = format!("left:{}px;top:{}px", card.rect.right() - 30.0, card.rect.y + 6.0);
+        Some(html! {
+            <button type="button" class="unfold" {style} onclick={toggle(group)} data-testid={format!("unfold-{group}")}
+                aria-label={words.fill("group-unfold", &[("group", group)])} title={words.fill("group-unfold", &[("group", group)])}>{"+"}</button>
+        })
+    };
     let size = (f64::from(stage.size[0]), f64::from(stage.size[1]));
     let shown = (*cursor).or(selected_unit);
     html! {
         <section class="stage-section" aria-label={words.get("stage-label")} hidden={page.view.hides("stage")}>
             <Crumbs scene={scene.clone()} {selected} unit={selected_unit.map(|(_, u)| u)} {select} />
+            if !stage.open.is_empty() {
+                <ul class="groups" aria-label={words.get("groups-label")}>{ for stage.open.iter().map(|g| fold(layout::group_name(g))) }</ul>
+            }
             <div class="stage-scroll" ref={frame}>
                 <div class="stage" data-testid="stage" style={format!("width:{}px;height:{}px", size.0, size.1)}
                     {onpointermove} {onpointerleave} {onclick}>
                     <Drawing svg={scene.1.clone()} />
                     <Painted id={STAGE} {rects} {size} scale={page.view.scale} testid="maps" />
                     { for stage.cards.iter().enumerate().map(button) }
+                    { for stage.cards.iter().filter_map(unfold) }
                     <Bars scene={scene.clone()} net={net.clone()} />
                     <Over scene={scene.clone()} net={net} {shown} hovered={cursor.is_some()} client={client} />
                 </div>

@@ -117,6 +117,8 @@ pub struct View {
     pub backend: Option<Backend>,
     /// Scale of the colours.
     pub scale: Scale,
+    /// Groups folded or opened other than they are at first.
+    pub groups: Vec<String>,
     /// Controls that a teacher hides.
     pub hide: Vec<String>,
 }
@@ -316,7 +318,7 @@ impl Model {
             }
             Action::Visit(variant) => {
                 if variant != next.view.variant {
-                    let view = View { variant, layer: None, unit: None, ..next.view.clone() };
+                    let view = View { variant, layer: None, unit: None, groups: Vec::new(), ..next.view.clone() };
                     return next.after(Action::Go(view));
                 }
             }

@@ -8,6 +8,7 @@ use super::hooks::{
 use super::i18n::{self, number};
 use super::record::Record;
 use super::state::{Action, Start, Tested};
+use crate::arch::{VARIANTS, Variant};
 use crate::data::augment::Augmentation;
 use crate::data::distort::Distortion;
 use crate::protocol::{Command, Event, ParamStats, TrainConfig, Weights};
@@ -17,8 +18,26 @@ use yew::prelude::*;
 /// The panel.
 #[component]
 pub fn Training() -> Html {
-    let page = use_page();
+    let (page, words, network) = (use_page(), use_words(), use_network());
     let hidden = page.view.hides("train");
+    let elsewhere = network.as_ref().filter(|n| !n.reads_digits()).map(|n| n.variant);
+    let sibling = elsewhere.and_then(|here| {
+        let of_family = |v: &&'static Variant| v.family == here.family && v.name.ends_with("-digits");
+        VARIANTS.iter().find(of_family).map(|v| (here, v))
+    });
+    if let Some((here, there)) = sibling {
+        let onclick = {
+            let page = page.clone();
+            Callback::from(move |_| page.dispatch(Action::Visit(there.name.into())))
+        };
+        return html! {
+            <div class="training elsewhere" {hidden}>
+                <p>{words.fill("train-elsewhere", &[("title", here.title)])}</p>
+                <button type="button" {onclick} data-testid="train-sibling">{words.fill("train-sibling", &[("title", there.title)])}</button>
+                <Files />
+            </div>
+        };
+    }
     html! {
         <div class="training" hidden={hidden}>
             <Run />

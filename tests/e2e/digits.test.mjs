@@ -94,9 +94,9 @@ scenario('a hovered unit shows its value and its receptive field; a clicked one 
   assert.match(page.url(), /unit=|unit/);
 });
 
-scenario('the other variant, by tab, back and reload', { query: '?backend=cpu&lang=en' }, async ({ page, draw }) => {
+scenario('the other variant, back and reload', { query: '?backend=cpu&lang=en' }, async ({ page, draw }) => {
   await open(page, 'cpu');
-  await at(page, 'variant-lenet5-modern').click();
+  await at(page, 'variant').selectOption('lenet5-modern');
   await draw('[data-testid=pad]', strokes(4));
   await reads(page, 4);
   assert.match(page.url(), /lenet5-modern/);

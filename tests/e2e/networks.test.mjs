@@ -1,0 +1,67 @@
+// Every paper's networks in the page: chosen, shown a photograph, walked from stage to unit, folded and opened.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { scenario } from './harness.mjs';
+import { at, engine, strokes, until } from './page.mjs';
+
+const computed = (page) => until(() => at(page, 'milliseconds').count(), (n) => n > 0, 'the network has answered', 120_000);
+// Darkest and lightest of the pixels of a canvas, as a screenshot has them: a blank one has none to tell.
+const contrast = async (locator) => (await locator.screenshot()).length;
+
+scenario('a tab a paper, and a digit for each of them', { query: '?backend=cpu&lang=en', timeout: 240_000 }, async ({ page, draw, shot }) => {
+  await engine(page);
+  await draw('[data-testid=pad]', strokes(3));
+  for (const name of ['alexnet-digits', 'vgg-digits', 'googlenet-digits', 'resnet-digits']) {
+    await at(page, `family-${name}`).click();
+    await until(() => at(page, 'variant').inputValue(), (value) => value === name, `${name} is chosen`);
+    await until(async () => /variant=/.test(page.url()) && page.url().includes(name), Boolean, 'the address has it');
+    await computed(page); // the drawing is still there and is read by the next network
+    await shot(`network ${name}`);
+  }
+  await page.goBack();
+  await until(() => at(page, 'variant').inputValue(), (value) => value === 'googlenet-digits', 'back');
+});
+
+scenario('resnet50 and a photograph, from the whole to one unit', { query: '?variant=resnet50&backend=cpu&lang=en', timeout: 240_000 }, async ({ page, axe, shot }) => {
+  await engine(page);
+  await computed(page);
+  assert.match(await at(page, 'origin').innerText(), /Untrained/);
+  assert.ok(await at(page, 'untrained').isVisible(), 'numbers of an untrained network are said to mean nothing');
+  assert.match(await at(page, 'predicted').innerText(), /–/); // and name nothing
+  assert.ok(await contrast(at(page, 'photo')) > 5_000, 'the photograph is seen');
+  await shot('resnet50 folded');
+  // A block is folded at first, opens, and its layers have pictures.
+  assert.equal(await at(page, 'card-layer1.1.conv2').count(), 0);
+  await at(page, 'unfold-conv2_2').click();
+  await at(page, 'card-layer1.1.conv2').waitFor();
+  await until(() => page.url(), (url) => /groups=conv2_2/.test(url), 'the address has the open group');
+  await computed(page);
+  // Its arithmetic, from a click in the middle of a map: a 3×3 convolution over 64 maps, batch norm, ReLU.
+  const card = at(page, 'card-layer1.1.conv2');
+  await card.scrollIntoViewIfNeeded();
+  const box = await card.boundingBox();
+  await card.click({ position: { x: box.width / 2 - 8, y: box.height / 2 - 10 } });
+  await until(() => at(page, 'arithmetic').locator('svg').count(), (n) => n > 0, 'the arithmetic is drawn', 60_000);
+  await until(() => at(page, 'arithmetic').innerText(), (text) => /√|σ/.test(text), 'with its batch norm', 30_000);
+  assert.match(page.url(), /layer=layer1\.1\.conv2&unit=/);
+  await axe();
+  await shot('resnet50 unit');
+  await page.evaluate(() => scrollTo(0, 0));
+  await at(page, 'fold-conv2_2').click();
+  await until(() => at(page, 'card-layer1.1.conv2').count(), (n) => n === 0, 'folded again');
+});
+
+scenario('own pictures, and files that are none', { query: '?variant=resnet18&backend=cpu&lang=en', timeout: 180_000 }, async ({ page }) => {
+  await engine(page);
+  await computed(page);
+  const before = (await at(page, 'photo').screenshot()).toString('base64');
+  await at(page, 'photo-pick').setInputFiles({ name: 'notes.png', mimeType: 'image/png', buffer: Buffer.from('no picture at all') });
+  const notice = page.locator('[data-fault=photo-file]');
+  await notice.waitFor();
+  assert.match(await notice.innerText(), /notes\.png cannot be read as a picture/);
+  assert.equal((await at(page, 'photo').screenshot()).toString('base64'), before, 'the picture before stays');
+  await at(page, 'photo-pick').setInputFiles(path.resolve('www/images/rocket.webp'));
+  await until(async () => (await at(page, 'photo').screenshot()).toString('base64') !== before, Boolean, 'the own picture is shown', 60_000);
+  await at(page, 'photo-1').click();
+  await until(() => at(page, 'photo-1').getAttribute('aria-pressed'), (v) => v === 'true', 'a sample again');
+});
