@@ -29,12 +29,12 @@ for (const backend of ['cpu', 'gpu']) {
     await at(page, 'panel-training').click();
     await at(page, 'train-play').click();
     await longTasks();
-    const steps = backend === 'cpu' ? 200 : 120;
+    const steps = 240;
     await until(() => number(page, 'step'), (step) => step >= steps, `${steps} steps`, 180_000);
     const long = await longTasks();
     await at(page, 'train-pause').click();
     await shot(`training on ${backend}`);
-    // The criterion of lenet5 starts at about 60 and falls below half of that within 120 steps.
+    // The criterion of lenet5 starts at about 80; one batch's loss is uneven, but by then all are below half of that.
     const loss = await number(page, 'loss');
     assert.ok(loss < 35, `the loss after ${steps} steps is ${loss}`);
     // The machine of the tests has two cores and paints in software: a single hiccup is its own.
