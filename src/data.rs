@@ -10,6 +10,7 @@ pub mod batches;
 pub mod cifar;
 pub mod digits;
 pub mod distort;
+pub mod gzip;
 pub mod idx;
 pub mod input;
 pub mod labels;

@@ -5,6 +5,7 @@
 //! number and 32×32 reds, greens and blues, row by row, one after the other; no header.
 
 use super::Dataset;
+use super::gzip;
 use super::looks::Looks;
 use std::borrow::Cow;
 use std::io::Read;
@@ -74,11 +75,11 @@ pub fn read(file: &[u8]) -> Result<Dataset, CifarError> {
 }
 
 fn unpack(file: &[u8]) -> Result<Cow<'_, [u8]>, CifarError> {
-    if Looks::at(file) != Looks::Gzip {
+    if !gzip::is_packed(file) {
         return Ok(Cow::Borrowed(file));
     }
     let mut bytes = Vec::new();
-    let read = flate2::bufread::MultiGzDecoder::new(file).take(MAX + 1).read_to_end(&mut bytes);
+    let read = gzip::open(file).take(MAX + 1).read_to_end(&mut bytes);
     read.map_err(|error| CifarError::Gzip(error.to_string()))?;
     Ok(Cow::Owned(bytes))
 }

@@ -4,6 +4,7 @@
 //! Source: "The IDX file format", <http://yann.lecun.com/exdb/mnist/>: two zero bytes, the type of the elements, the number of
 //! dimensions, each dimension as a big-endian u32, then the elements, row-major, big-endian.
 
+use super::gzip;
 use super::looks::Looks;
 use std::io::{self, Read};
 
@@ -101,10 +102,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Starts at the first byte of a file.
     pub fn new(file: &'a [u8]) -> Self {
-        let gzip = Looks::at(file) == Looks::Gzip;
-        let unpacked: Box<dyn Read + 'a> =
-            if gzip { Box::new(flate2::bufread::MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Self { file, unpacked, gzip, got: 0 }
+        Self { file, unpacked: gzip::open(file), gzip: gzip::is_packed(file), got: 0 }
     }
 
     /// The next array.

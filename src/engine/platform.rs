@@ -61,7 +61,7 @@ pub trait Platform {
     fn secure(&self) -> bool;
     /// Tells the page; `bytes` travel by transfer.
     fn send(&self, event: Event, bytes: Option<Vec<u8>>);
-    /// The bytes at an address relative to the page.
+    /// The bytes at an address relative to the page; a gzipped file's may come unpacked.
     fn fetch(&self, url: &str, progress: OnBytes) -> Local<Result<Vec<u8>, FetchError>>;
     /// The same in pieces, from any address that the server lets the page read.
     fn stream(&self, url: &str) -> Local<Result<Box<dyn Pieces>, FetchError>>;

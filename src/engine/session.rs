@@ -23,6 +23,7 @@ use crate::tensor::{Shape, Unit};
 use crate::weights::{CONVERT, WeightsError};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::task::Poll;
 
 /// The seed of the weights where none came with the page.
 const SEED: u64 = 1;
@@ -202,7 +203,14 @@ impl Session {
     pub async fn run(mut self) {
         loop {
             while self.turn().await {}
-            std::future::poll_fn(|cx| self.inbox.poll(cx)).await;
+            // A device can be lost while nobody asks anything of it, and the page is to say so then.
+            let lost = std::future::poll_fn(|cx| match &self.gpu {
+                Some(gpu) if gpu.poll_lost(cx).is_ready() => Poll::Ready(true),
+                _ => self.inbox.poll(cx).map(|()| false),
+            });
+            if lost.await {
+                self.lose().await;
+            }
         }
     }
 

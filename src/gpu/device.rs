@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 /// What can go wrong with a GPU, as sentences for the page.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -56,6 +57,8 @@ pub struct AdapterInfo {
 struct Reports {
     lost: Option<String>,
     error: Option<String>,
+    /// Whoever waits for the loss.
+    waiting: Option<Waker>,
 }
 
 /// A device ready to compute.
@@ -107,7 +110,7 @@ impl Gpu {
             .unwrap_or("of unknown name")
             .to_string();
         let software = info.device_type == wgpu::DeviceType::Cpu
-            || ["swiftshader", "llvmpipe", "basic render"].iter().any(|s| name.to_lowercase().contains(s));
+            || ["swiftshader", "llvmpipe", "basic render"].iter().any(|s| name.to_ascii_lowercase().contains(s));
         let (most, mut limits) = (adapter.limits(), wgpu::Limits::default());
         limits.max_storage_buffer_binding_size = most.max_storage_buffer_binding_size.min(bytes);
         limits.max_buffer_size = most.max_buffer_size;
@@ -125,7 +128,11 @@ impl Gpu {
         let told = reports.clone();
         device.set_device_lost_callback(move |reason, message| {
             let message = if message.is_empty() { format!("{reason:?}") } else { message };
-            lock(&told).lost.get_or_insert(message);
+            let mut reports = lock(&told);
+            reports.lost.get_or_insert(message);
+            if let Some(waiting) = reports.waiting.take() {
+                waiting.wake();
+            }
         });
         let adapter_info = AdapterInfo { name, software };
         Ok(Self {
@@ -151,6 +158,16 @@ impl Gpu {
             return Err(GpuError::Lost { reason: reason.clone() });
         }
         reports.error.take().map_or(Ok(()), |e| Err(GpuError::Device(e)))
+    }
+
+    /// Ready once the device is lost: for those who have nothing to ask of it meanwhile.
+    pub fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut reports = lock(&self.reports);
+        if reports.lost.is_some() {
+            return Poll::Ready(());
+        }
+        reports.waiting = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Gives the device up, as a test of what follows does.

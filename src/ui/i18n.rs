@@ -174,6 +174,16 @@ mod tests {
                 assert!(en.contains_key(&format!("note-{note}")), "note-{note} is missing");
             }
         }
+        // What the engine complains of.
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine")).unwrap() {
+            let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            for call in ["fault(\"", "failed(&scope(), \"", "failed(&browser.scope, \"", "failed(&self.scope, \""] {
+                for (at, _) in source.match_indices(call) {
+                    let key = format!("fault-{}", source[at + call.len()..].split('"').next().unwrap());
+                    assert!(en.contains_key(&key), "{key} is missing");
+                }
+            }
+        }
         // What the components ask for: words.get("key"), words.fill("key", …).
         let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui");
         for entry in std::fs::read_dir(ui).unwrap() {

@@ -82,3 +82,18 @@ scenario('the page answers while the CPU engine trains', { query, timeout: 90_00
   console.log(`# main-thread tasks over 50 ms in 4 s of training: ${JSON.stringify(long.map((t) => Math.round(t.duration)))}`);
   assert.ok(long.every((t) => t.duration < 100) && long.length <= 3, JSON.stringify(long));
 });
+
+scenario('a device lost while nobody asks anything of it: the page says so by itself', { query: '?backend=gpu&lang=en', timeout: 90_000, open: false }, async ({ page, context, go }) => {
+  // The worker remembers its devices, so that one can be destroyed behind the engine's back.
+  await context.route('**/engine-*_loader.js', async (route) => {
+    const response = await route.fetch();
+    const remember = `self.devices = []; const ask = GPUAdapter.prototype.requestDevice;
+      GPUAdapter.prototype.requestDevice = async function (...args) { const device = await ask.apply(this, args); self.devices.push(device); return device; };`;
+    await route.fulfill({ response, body: `${remember}\n${await response.text()}` });
+  });
+  await go();
+  assert.equal((await engine(page)).backend, 'gpu');
+  await page.waitForTimeout(1000);
+  await page.workers()[0].evaluate(() => self.devices.forEach((device) => device.destroy()));
+  await page.locator('[data-testid=engine-badge][data-backend=cpu]').first().waitFor({ timeout: 5000 });
+});
