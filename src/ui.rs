@@ -10,7 +10,7 @@
 //! side: `pad`, `clear`, `undo`, `random-digit`, `sample-0`…`sample-9`, `pen`, `centre`, `prepared`, `predicted`, `class-0`…, `milliseconds`,
 //! `codes`, `origin`, `engine-why`;
 //! stage: `breadcrumbs`, `stage` (canvas: `maps`), `card-NAME`, `tooltip`, `field`;
-//! panels: `panel-inspect`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`, `receptive-field`;
+//! panels: `panel-inspect`, `panel-field`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`, `receptive-field`;
 //! training: `train-play`, `train-pause`, `train-step`, `train-reset`, `train-start`, `train-batch`, `train-lr`, `train-decay`, `train-momentum`,
 //! `train-weight-decay`, `train-seed`, `train-distort`, `distort-shift`…, `train-restore`, `halt`, `step`, `loss`, `accuracy`, `epoch`, `lr`,
 //! `speed`, `gradients`, `test`, `test-error`, `confusion`, `save`, `load`;

@@ -15,7 +15,7 @@ pub fn parse(query: &str) -> View {
             "variant" if arch::variant(&value).is_some() => view.variant = value,
             "layer" => view.layer = Some(value),
             "unit" => view.unit = unit(&value),
-            "view" if value == Panel::Training.name() => view.panel = Panel::Training,
+            "view" => view.panel = Panel::ALL.into_iter().find(|p| p.name() == value).unwrap_or_default(),
             "seed" => view.seed = value.parse().ok(),
             "lang" => view.lang = Lang::parse(&value),
             "theme" => {

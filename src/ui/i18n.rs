@@ -76,6 +76,7 @@ pub fn value(x: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::state::Panel;
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
@@ -133,7 +134,7 @@ mod tests {
             ),
             list("halt-", &["paused", "not-a-number", "diverged"]),
             list("theme-", &["auto", "light", "dark"]),
-            list("panel-", &["inspect", "training"]),
+            Panel::ALL.iter().map(|p| format!("panel-{}", p.name())).collect(),
             list("start-", &["random", "shipped", "current"]),
         ]
         .concat()
@@ -186,7 +187,8 @@ mod tests {
         }
         // What the components ask for: words.get("key"), words.fill("key", …).
         let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui");
-        for entry in std::fs::read_dir(ui).unwrap() {
+        let files = [ui.clone(), ui.join("panels")].into_iter().flat_map(|dir| std::fs::read_dir(dir).unwrap());
+        for entry in files {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|e| e == "rs") {
                 let source = std::fs::read_to_string(&path).unwrap();

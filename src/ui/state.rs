@@ -79,18 +79,32 @@ impl Theme {
 /// What is below the stage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Panel {
-    /// Arithmetic, layer and receptive field side by side.
+    /// A unit's arithmetic, and its layer.
     #[default]
     Inspect,
+    /// Receptive fields.
+    Field,
     /// Training.
     Training,
 }
 
 impl Panel {
+    /// As they stand, from left to right.
+    pub const ALL: [Self; 3] = [Self::Inspect, Self::Field, Self::Training];
+
+    /// What `?hide=` calls it.
+    pub fn control(self) -> &'static str {
+        match self {
+            Self::Training => "train",
+            other => other.name(),
+        }
+    }
+
     /// Name in the URL.
     pub fn name(self) -> &'static str {
         match self {
             Self::Inspect => "inspect",
+            Self::Field => "field",
             Self::Training => "training",
         }
     }
