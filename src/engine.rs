@@ -8,6 +8,7 @@
 //! | `session.rs` | what each command does, and which event follows |
 //! | `lesson.rs` | training and testing between the commands, and the run that is kept |
 //! | `network.rs` | an opened network: values, arithmetic of a unit |
+//! | `attribution.rs` | gradients inside a network: what a unit or a class depends on |
 //! | `training.rs` | SGD on an executor; testing |
 //! | `executor.rs` | CPU or GPU behind one interface |
 //! | `files.rs` | weights ↔ safetensors |
@@ -15,6 +16,7 @@
 //! | `worker.rs` | all of it in a worker (wasm) |
 //! | `facts.rs`, `golden.rs` | documents of the command line |
 
+pub mod attribution;
 pub mod executor;
 pub mod facts;
 pub mod files;

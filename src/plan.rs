@@ -46,17 +46,33 @@ pub struct Request {
     pub look: Vec<NodeId>,
     /// Whether the gradient with respect to the inputs is wanted too.
     pub input_gradient: bool,
+    /// Nodes whose own gradient is wanted too: it is materialised, not fused away.
+    pub gradients: Vec<NodeId>,
+    /// Layers whose parameters' gradients are wanted; `None`: all. (A picture needs none, and VGG-16's take 552 MB.)
+    pub layers: Option<Vec<NodeId>>,
 }
 
 impl Request {
     /// Inference of a batch, looking at some nodes.
     pub fn inference(batch: usize, look: &[NodeId]) -> Self {
-        Self { batch, mode: Mode::Inference, look: look.to_vec(), input_gradient: false }
+        Self {
+            batch,
+            mode: Mode::Inference,
+            look: look.to_vec(),
+            input_gradient: false,
+            gradients: Vec::new(),
+            layers: None,
+        }
     }
 
     /// Training on batches of this size.
     pub fn training(batch: usize) -> Self {
-        Self { batch, mode: Mode::Training, look: Vec::new(), input_gradient: false }
+        Self { mode: Mode::Training, ..Self::inference(batch, &[]) }
+    }
+
+    /// All gradients, inputs' included, that an upstream gradient at `of` gives; `training`: as [`Mode::Gradient`].
+    pub fn gradient(batch: usize, of: NodeId, training: bool) -> Self {
+        Self { mode: Mode::Gradient { of, training }, input_gradient: true, ..Self::inference(batch, &[]) }
     }
 }
 
@@ -143,7 +159,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Where each node's value lies; `None`: fused away (or not needed).
     pub values: Vec<Option<Buf>>,
-    /// Where each node's gradient lies (training and gradient mode).
+    /// Where each node's gradient lies (training and gradient mode); of a view (a flatten) where its input's lies. After a run only
+    /// those of inputs and of [`Request::gradients`] are whole: others may have been overwritten on the way.
     pub gradients: Vec<Option<Buf>>,
     /// Where each parameter's gradient lies.
     pub param_gradients: Vec<Option<Buf>>,
@@ -210,6 +227,11 @@ impl Plan {
             Buf::Local(i) => Some(self.buffers[i].len),
             Buf::Param(_) | Buf::Momentum(_) => None,
         }
+    }
+
+    /// Where a node's gradient lies, a view's included.
+    pub fn gradient(&self, net: &Architecture, node: NodeId) -> Option<Buf> {
+        self.gradients[backward::root(net, node, self.trains())]
     }
 
     /// Whether layers run as in training.

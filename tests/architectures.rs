@@ -6,7 +6,7 @@ use receptive::arch::{Architecture, VARIANTS, variant};
 use receptive::cpu::Executor;
 use receptive::engine::facts::facts;
 use receptive::graph::receptive_field::fields;
-use receptive::plan::{Mode, Plan, Request};
+use receptive::plan::{Plan, Request};
 use receptive::rng::Rng;
 use receptive::tensor::Unit;
 
@@ -258,9 +258,8 @@ fn c3_is_connected_by_table_1() {
 /// Rows and columns of the input that a unit really depends on: where the gradient of its value is not zero.
 /// `None`: it depends on nothing.
 fn depends_on(net: &Architecture, node: usize, unit: Unit) -> Option<[usize; 4]> {
-    let mode = Mode::Gradient { of: node, training: false };
     let look = (0..net.graph.nodes().len()).collect();
-    let plan = Plan::new(net, &Request { batch: 2, mode, look, input_gradient: true });
+    let plan = Plan::new(net, &Request { look, ..Request::gradient(2, node, false) });
     let mut executor =
         Executor::new(net.initial(3).into_iter().map(|p| p.into_iter().map(f64::from).collect::<Vec<_>>()).collect());
     let program = executor.prepare(net, plan.clone());

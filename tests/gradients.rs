@@ -5,7 +5,7 @@ use receptive::arch::{Architecture, VARIANTS};
 use receptive::cpu::{Executor, ProgramId};
 use receptive::graph::Graph;
 use receptive::ops::{Activation, Buf, Case, Conv2d, Flatten, Layer, Linear, Loss, MaxPool2d, Op, Role, Window};
-use receptive::plan::{Mode, Plan, Request};
+use receptive::plan::{Plan, Request};
 use receptive::rng::Rng;
 use receptive::tensor::Shape;
 
@@ -20,8 +20,7 @@ struct Bench {
 impl Bench {
     /// The network in gradient mode, filled with seeded values; the upstream gradient is the same for every run.
     fn new(net: Architecture, batch: usize) -> Self {
-        let mode = Mode::Gradient { of: net.output, training: true };
-        let plan = Plan::new(&net, &Request { batch, mode, look: Vec::new(), input_gradient: true });
+        let plan = Plan::new(&net, &Request::gradient(batch, net.output, true));
         let mut rng = Rng::new(7);
         let params = net.graph.params().iter().map(|p| {
             let mut data: Vec<f64> = match &p.param.role {

@@ -133,9 +133,7 @@ fn compare_case(
     integers: bool,
     agreement: Agreement,
 ) -> Result<(), String> {
-    let mode = Mode::Gradient { of: net.output, training: true };
-    let gradient = Request { batch, mode, look: Vec::new(), input_gradient: true };
-    compare(gpu, net, &gradient, integers, agreement)?;
+    compare(gpu, net, &Request::gradient(batch, net.output, true), integers, agreement)?;
     compare(gpu, net, &Request::inference(batch, &[]), integers, agreement)
 }
 

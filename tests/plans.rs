@@ -6,7 +6,7 @@ use receptive::arch::{Architecture, VARIANTS, variant};
 use receptive::cpu::Executor;
 use receptive::graph::Graph;
 use receptive::ops::{Activation, Buf, Conv2d, Flatten, Linear, Loss, Role};
-use receptive::plan::{Mode, Plan, Printed, Request, Task};
+use receptive::plan::{Plan, Printed, Request, Task};
 use receptive::rng::fill;
 use receptive::tensor::Shape;
 use std::collections::HashSet;
@@ -131,10 +131,7 @@ fn a_value_read_twice_gathers_its_gradients_by_adding() {
 fn gradient_mode_needs_no_loss() {
     let net = variant("lenet5").unwrap().build().unwrap();
     let of = net.graph.find("s2").unwrap();
-    let plan = Plan::new(
-        &net,
-        &Request { batch: 1, mode: Mode::Gradient { of, training: false }, look: vec![], input_gradient: true },
-    );
+    let plan = Plan::new(&net, &Request::gradient(1, of, false));
     assert!(plan.gradients[0].is_some() && plan.labels.is_none());
     assert!(plan.values[net.output].is_none(), "what comes after the node is not computed");
 }

@@ -38,7 +38,7 @@ fn all_dispatches() -> Vec<Dispatch> {
     nets.push(net);
     let mut out = Vec::new();
     for net in &nets {
-        let of = |mode| Request { batch: 2, mode, look: Vec::new(), input_gradient: true };
+        let of = |mode| Request { mode, ..Request::gradient(2, net.output, true) };
         for mode in [Mode::Inference, Mode::Gradient { of: net.output, training: true }, Mode::Training] {
             out.extend(lower(net, &Plan::new(net, &of(mode)), usize::MAX).dispatches);
         }

@@ -6,7 +6,7 @@ use crate::arch::{Architecture, variant};
 use crate::gpu::Gpu;
 use crate::graph::GraphError;
 use crate::ops::{Buf, Role};
-use crate::plan::{LOSS_STATS, Mode, Plan, Request, Task};
+use crate::plan::{LOSS_STATS, Plan, Request, Task};
 use crate::protocol::Backend;
 use crate::rng::fill;
 use serde_json::{Map, Value, json};
@@ -159,7 +159,7 @@ async fn gradients(
     use GoldenError::Form;
     let labels = want.get("labels").and_then(Value::as_array).ok_or(Form("labels"))?;
     let labels: Vec<f32> = labels.iter().filter_map(Value::as_f64).map(|l| l as f32).collect();
-    let request = Request { batch: labels.len(), mode: Mode::Training, look: Vec::new(), input_gradient: true };
+    let request = Request { input_gradient: true, ..Request::training(labels.len()) };
     let mut plan = Plan::new(net, &request);
     plan.steps.retain(|step| !matches!(step.task, Task::Update { .. })); // the gradients are wanted, not the step
     let program = executor.prepare(net, plan)?;

@@ -1,5 +1,6 @@
 //! An opened network on an executor, and what can be seen of it for the picture it is shown. Knows plans and executors; no events.
 
+use super::attribution::{Answered, Probe, Question};
 use super::executor::{Executor, GpuError, Program};
 use crate::arch::Architecture;
 use crate::gpu::Canvas;
@@ -207,6 +208,26 @@ impl Network {
             self.compute(&[source]).await?;
         }
         Ok(self.value(source))
+    }
+
+    /// Gradients for the picture shown: `upstream` (c×h×w) is that of the node `of`; of `nodes` value and gradient are told, of `layers`
+    /// the parameters' gradients. `None`: nothing is shown. For more than one run, a [`Probe`].
+    ///
+    /// # Errors
+    /// As [`Probe::run`].
+    pub async fn gradients(
+        &mut self,
+        of: NodeId,
+        upstream: &[f32],
+        nodes: &[NodeId],
+        layers: &[NodeId],
+    ) -> Result<Option<Answered>, GpuError> {
+        let Some(input) = &self.input else { return Ok(None) };
+        let question = Question { batch: 1, of, nodes: nodes.to_vec(), layers: layers.to_vec() };
+        let probe = Probe::new(&self.net, &mut self.executor, &question)?;
+        let answered = probe.run(&mut self.executor, input, upstream).await;
+        probe.release(&mut self.executor);
+        answered.map(Some)
     }
 
     /// How a unit's value comes about, with weights and values of one moment; `None`: nothing is shown.

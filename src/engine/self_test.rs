@@ -4,7 +4,7 @@ use super::executor::{Executor, GpuError};
 use crate::arch::Architecture;
 use crate::gpu::Gpu;
 use crate::ops::{Buf, Case, Layer, Op};
-use crate::plan::{Mode, Plan, Request};
+use crate::plan::{Plan, Request};
 use crate::rng::Rng;
 
 /// The largest part of a buffer's magnitude by which the GPU may differ. Drivers may fuse and reorder; a wrong index is far beyond.
@@ -31,9 +31,7 @@ pub async fn run(gpu: &Gpu) -> Result<(Vec<Outcome>, Vec<String>), GpuError> {
 
 async fn one(gpu: &Gpu, case: &Case) -> Result<f32, GpuError> {
     let net = Architecture::of_case(case).map_err(|e| GpuError::Device(e.to_string()))?;
-    let mode = Mode::Gradient { of: net.output, training: true };
-    let request = Request { batch: case.batch, mode, look: Vec::new(), input_gradient: true };
-    let plan = Plan::new(&net, &request);
+    let plan = Plan::new(&net, &Request::gradient(case.batch, net.output, true));
     let mut rng = Rng::new(5);
     let mut random = |len: usize| (0..len).map(|_| rng.range(-1.0, 1.0)).collect::<Vec<f32>>();
     let mut params: Vec<Vec<f32>> = net.graph.params().iter().map(|p| random(p.param.len())).collect();

@@ -27,7 +27,7 @@ pub(super) fn plan(plan: &mut Plan, net: &Architecture, request: &Request) {
 }
 
 /// The node whose memory this one's value is.
-fn root(net: &Architecture, mut id: NodeId, training: bool) -> NodeId {
+pub(super) fn root(net: &Architecture, mut id: NodeId, training: bool) -> NodeId {
     while is_view(&net.graph.nodes()[id].op, training) {
         id = net.graph.nodes()[id].inputs[0];
     }
@@ -63,19 +63,27 @@ fn losses(plan: &mut Plan, net: &Architecture, request: &Request) {
     }
 }
 
-/// Nodes whose gradient leads to something wanted: a trained parameter, or an input.
-fn wanted(net: &Architecture, request: &Request) -> Vec<bool> {
+/// Whether the gradients of this layer's parameters are wanted.
+fn learns(request: &Request, id: NodeId) -> bool {
+    request.layers.as_ref().is_none_or(|layers| layers.contains(&id))
+}
+
+/// Nodes whose gradient leads to something wanted: a trained parameter, an input, a node.
+fn wanted(net: &Architecture, request: &Request, training: bool) -> Vec<bool> {
     let mut wanted = vec![false; net.graph.nodes().len()];
+    request.gradients.iter().for_each(|&id| wanted[root(net, id, training)] = true);
     for (id, node) in net.graph.nodes().iter().enumerate() {
         let trains = net.graph.params()[net.graph.params_of(id)].iter().any(|p| p.param.trained());
         let input = matches!(node.op, Op::Input(_)) && request.input_gradient;
-        wanted[id] = trains || input || node.inputs.iter().any(|&i| wanted[i]);
+        wanted[id] |= trains && learns(request, id) || input || node.inputs.iter().any(|&i| wanted[i]);
     }
     wanted
 }
 
 fn walk(plan: &mut Plan, net: &Architecture, request: &Request) {
-    let (wanted, training) = (wanted(net, request), plan.trains());
+    let training = plan.trains();
+    let wanted = wanted(net, request, training);
+    let kept = |id: NodeId| request.gradients.iter().any(|&k| root(net, k, training) == id);
     let forward: Vec<Step> = plan.steps.iter().filter(|s| matches!(s.task, Task::Forward(_))).cloned().collect();
     let mut contributions: Vec<Buf> = Vec::new(); // reused: one for each input position
     for step in forward.iter().rev() {
@@ -83,14 +91,21 @@ fn walk(plan: &mut Plan, net: &Architecture, request: &Request) {
         let node = &net.graph.nodes()[id];
         // A fused step's value is its activation's.
         let value = plan.values.iter().position(|v| *v == bind.output && v.is_some()).unwrap_or(id);
-        let Some(upstream) = plan.gradients[root(net, value, training)] else { continue };
+        let Some(mut upstream) = plan.gradients[root(net, value, training)] else { continue };
         if let Some(activation) = bind.activation {
+            // In place, unless somebody else needs the gradient after the activation.
+            let before = if kept(value) {
+                plan.buffer(format!("grad({})", node.name), request.batch * node.shape.len())
+            } else {
+                upstream
+            };
             let chain = Bindings {
                 output: bind.output,
                 grad_output: Some(upstream),
-                grad_inputs: vec![Some(upstream)], // in place: nobody else needs the gradient after the activation
+                grad_inputs: vec![Some(before)],
                 ..Bindings::default()
             };
+            upstream = before;
             let activation_node =
                 net.graph.consumers(id).find(|&c| net.graph.nodes()[c].op == Op::Activation(activation));
             plan.steps.push(Step { node: activation_node, task: Task::Backward(chain) });
@@ -124,8 +139,8 @@ fn walk(plan: &mut Plan, net: &Architecture, request: &Request) {
         let mut grad_params = Vec::new();
         for p in net.graph.params_of(id) {
             let param = &net.graph.params()[p];
-            plan.param_gradients[p] =
-                param.param.trained().then(|| plan.buffer(format!("grad({})", param.name), param.param.len()));
+            plan.param_gradients[p] = (param.param.trained() && learns(request, id))
+                .then(|| plan.buffer(format!("grad({})", param.name), param.param.len()));
             grad_params.push(plan.param_gradients[p]);
         }
         if grad_inputs.iter().chain(&grad_params).all(Option::is_none) {

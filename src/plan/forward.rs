@@ -17,7 +17,7 @@ pub(super) fn needed(net: &Architecture, request: &Request) -> Vec<bool> {
             needed[of] = true;
         }
     }
-    request.look.iter().for_each(|&id| needed[id] = true);
+    request.look.iter().chain(&request.gradients).for_each(|&id| needed[id] = true);
     for id in (0..needed.len()).rev() {
         if needed[id] {
             net.graph.nodes()[id].inputs.iter().for_each(|&i| needed[i] = true);
@@ -42,7 +42,8 @@ struct Epilogue {
 }
 
 /// What can be fused into `id`: an activation behind any layer; behind a convolution, in inference, also a batch norm and an addition
-/// whose other branch is there already. Each the only consumer of the one before, and nobody looks at the value between.
+/// whose other branch is there already. Each the only consumer of the one before, and nobody looks at the value between or
+/// wants its gradient.
 fn epilogue(plan: &Plan, graph: &Graph, id: NodeId, needed: &[bool], request: &Request, output: NodeId) -> Epilogue {
     let nodes = graph.nodes();
     let mut found = Epilogue::default();
@@ -51,7 +52,11 @@ fn epilogue(plan: &Plan, graph: &Graph, id: NodeId, needed: &[bool], request: &R
     }
     let folds = matches!(nodes[id].op, Op::Conv2d(_)) && request.mode == Mode::Inference;
     let mut end = id;
-    while end != output && !request.look.contains(&end) && found.activation.is_none() {
+    while end != output
+        && !request.look.contains(&end)
+        && !request.gradients.contains(&end)
+        && found.activation.is_none()
+    {
         let mut consumers = graph.consumers(end).filter(|&c| needed[c]);
         let (Some(next), None) = (consumers.next(), consumers.next()) else { break };
         match &nodes[next].op {
