@@ -44,14 +44,18 @@ fn features(g: &mut Graph, blocks: &[Block], norm: bool, mut x: NodeId) -> Resul
     Ok(x)
 }
 
-/// A linear layer with what follows it: `classifier.N`.
-fn linear(
-    g: &mut Graph,
-    [group, at]: [&dyn std::fmt::Display; 2],
-    width: usize,
-    x: NodeId,
-) -> Result<NodeId, GraphError> {
-    g.group(&group.to_string(), |g| g.push(&format!("classifier.{at}"), Linear::new(width), &[x]))
+/// A hidden linear layer with ReLU, `classifier.N` from `at` on, and dropout where there is any.
+fn hidden(g: &mut Graph, group: &str, at: usize, width: usize, dropout: bool, x: NodeId) -> Result<NodeId, GraphError> {
+    g.group(group, |g| {
+        let y = g.push(&format!("classifier.{at}"), Linear::new(width), &[x])?;
+        let y = g.push(&format!("classifier.{}", at + 1), Activation::Relu, &[y])?;
+        if dropout { g.push(&format!("classifier.{}", at + 2), Dropout { p: 0.5 }, &[y]) } else { Ok(y) }
+    })
+}
+
+/// The last layer: a score a class.
+fn scores(g: &mut Graph, group: &str, name: &str, classes: usize, x: NodeId) -> Result<NodeId, GraphError> {
+    g.group(group, |g| g.push(name, Linear::new(classes), &[x]))
 }
 
 /// Configurations A to E on 224×224. torchvision's 7×7 adaptive pooling changes nothing at this size and is left out.
@@ -60,14 +64,9 @@ pub(super) fn imagenet(variant: &'static Variant, blocks: &[Block], norm: bool) 
     let mut x = g.input("input", Shape::new(3, 224, 224))?;
     x = features(&mut g, blocks, norm, x)?;
     x = g.push("flatten", Flatten, &[x])?;
-    for (group, at) in [("fc6", 0), ("fc7", 3)] {
-        x = g.group(group, |g| {
-            let y = g.push(&format!("classifier.{at}"), Linear::new(4096), &[x])?;
-            let y = g.push(&format!("classifier.{}", at + 1), Activation::Relu, &[y])?;
-            g.push(&format!("classifier.{}", at + 2), Dropout { p: 0.5 }, &[y])
-        })?;
-    }
-    let output = linear(&mut g, [&"fc8", &6], 1000, x)?;
+    x = hidden(&mut g, "fc6", 0, 4096, true, x)?;
+    x = hidden(&mut g, "fc7", 3, 4096, true, x)?;
+    let output = scores(&mut g, "fc8", "classifier.6", 1000, x)?;
     let notes: &[&str] = if norm { &["vgg-stack", "vgg-bn"] } else { &["vgg-stack"] };
     Ok(Architecture { notes, ..Architecture::photographs(variant, g, output, Recipe::VGG) })
 }
@@ -78,13 +77,9 @@ pub(super) fn cifar(variant: &'static Variant) -> Result<Architecture, GraphErro
     let mut x = g.input("input", Shape::new(3, 32, 32))?;
     x = features(&mut g, &E, true, x)?;
     x = g.push("flatten", Flatten, &[x])?;
-    for (group, at, width) in [("fc1", 0, 512), ("fc2", 2, 128)] {
-        x = g.group(group, |g| {
-            let y = g.push(&format!("classifier.{at}"), Linear::new(width), &[x])?;
-            g.push(&format!("classifier.{}", at + 1), Activation::Relu, &[y])
-        })?;
-    }
-    let output = linear(&mut g, [&"fc3", &4], 10, x)?;
+    x = hidden(&mut g, "fc1", 0, 512, false, x)?;
+    x = hidden(&mut g, "fc2", 2, 128, false, x)?;
+    let output = scores(&mut g, "fc3", "classifier.4", 10, x)?;
     Ok(Architecture { notes: &["vgg-cifar"], ..Architecture::cifar(variant, g, output) })
 }
 
@@ -94,14 +89,9 @@ pub(super) fn digits(variant: &'static Variant) -> Result<Architecture, GraphErr
     let mut x = g.input("input", Shape::new(1, 32, 32))?;
     x = features(&mut g, &[(1, 16), (2, 32), (2, 64)], false, x)?;
     x = g.push("flatten", Flatten, &[x])?;
-    for (group, at) in [("fc4", 0), ("fc5", 3)] {
-        x = g.group(group, |g| {
-            let y = g.push(&format!("classifier.{at}"), Linear::new(192), &[x])?;
-            let y = g.push(&format!("classifier.{}", at + 1), Activation::Relu, &[y])?;
-            g.push(&format!("classifier.{}", at + 2), Dropout { p: 0.5 }, &[y])
-        })?;
-    }
-    let output = linear(&mut g, [&"fc6", &6], 10, x)?;
+    x = hidden(&mut g, "fc4", 0, 192, true, x)?;
+    x = hidden(&mut g, "fc5", 3, 192, true, x)?;
+    let output = scores(&mut g, "fc6", "classifier.6", 10, x)?;
     let recipe = Recipe {
         epochs: 15,
         lr: 0.02,

@@ -272,11 +272,8 @@ impl Session {
                     let (pixels, width, height) = self.unpack(&picture, files).await?;
                     self.pixels = pixels;
                     picture = Picture::Photo { width, height };
-                } else if let Some(mut pixels) = files.pop() {
-                    self.pixels.clear();
-                    while let Some(piece) = pixels.next().await? {
-                        self.pixels.extend(piece);
-                    }
+                } else if !files.is_empty() {
+                    self.pixels = whole(files).await?;
                 }
                 self.picture = (*generation, picture);
                 self.show().await
@@ -628,15 +625,7 @@ impl Session {
                 let url = photo::SAMPLES[i % photo::SAMPLES.len()];
                 (url.to_string(), self.world.fetch(url, Rc::new(|_, _| {})).await?)
             }
-            Picture::PhotoFile(name) => {
-                let mut bytes = Vec::new();
-                for file in files.iter_mut() {
-                    while let Some(piece) = file.next().await? {
-                        bytes.extend(piece);
-                    }
-                }
-                (name.clone(), bytes)
-            }
+            Picture::PhotoFile(name) => (name.clone(), whole(files).await?),
             _ => return Err(nothing_shown().into()),
         };
         let looks = Looks::at(&file).to_string();
@@ -854,6 +843,17 @@ fn input(net: &Architecture, shape: Shape, image: &[u8], size: (usize, usize)) -
 
 pub(super) fn nothing_open() -> Fault {
     fault("nothing-open", &[], "no network is open")
+}
+
+/// All bytes of what came along with a command.
+async fn whole(files: &mut Files) -> Result<Vec<u8>, FetchError> {
+    let mut bytes = Vec::new();
+    for file in files {
+        while let Some(piece) = file.next().await? {
+            bytes.extend(piece);
+        }
+    }
+    Ok(bytes)
 }
 
 fn nothing_shown() -> Fault {

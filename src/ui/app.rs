@@ -79,7 +79,8 @@ pub fn App(props: &AppProps) -> Html {
         let (client, page) = (client.clone(), page.dispatcher());
         use_effect_with(here_variant(&network), move |variant: &Option<String>| {
             if let Some(variant) = variant.as_ref().filter(|v| !client.has_open(v)) {
-                page.dispatch(Action::Opening(client.open(variant, Weights::Shipped, &[]))); // random ones where none come with the page
+                // Random ones where none come with the page.
+                page.dispatch(Action::Opening(client.open(variant, Weights::Shipped, &[])));
             }
         });
     }

@@ -2,7 +2,7 @@
 
 use super::address;
 use super::hooks::{go, use_client, use_page, use_words, window};
-use super::state::{Theme, View};
+use super::state::Theme;
 use crate::arch::{VARIANTS, Variant, variant};
 use crate::protocol::{Backend, Command, Why};
 use yew::prelude::*;
@@ -25,13 +25,6 @@ fn why(why: Why) -> &'static str {
 #[component]
 pub fn Header() -> Html {
     let (words, page) = (use_words(), use_page());
-    let to = |variant: &'static Variant| View {
-        variant: variant.name.into(),
-        layer: None,
-        unit: None,
-        groups: Vec::new(),
-        ..page.view.clone()
-    };
     // A tab a paper; it leads to the first of its networks, which the page can show at work at once.
     let here = variant(&page.view.variant).map_or("", |v| v.family);
     let mut families: Vec<&'static Variant> = Vec::new();
@@ -41,7 +34,7 @@ pub fn Header() -> Html {
         }
     }
     let tab = |variant: &&'static Variant| {
-        let view = to(variant);
+        let view = page.view.of(variant.name);
         let href = match address::print(&view) {
             query if query.is_empty() => "?".to_string(),
             query => query,
@@ -67,11 +60,7 @@ pub fn Header() -> Html {
         Callback::from(move |event: Event| {
             let name = event.target_dyn_into::<web_sys::HtmlSelectElement>().map(|s| s.value()).unwrap_or_default();
             if let Some(variant) = variant(&name) {
-                go(&page, |v| {
-                    v.variant = variant.name.into();
-                    (v.layer, v.unit) = (None, None);
-                    v.groups.clear();
-                });
+                go(&page, |v| *v = v.of(variant.name));
             }
         })
     };

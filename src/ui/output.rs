@@ -5,7 +5,7 @@ use super::hooks::{use_client, use_heard, use_network, use_page, use_words, wind
 use super::i18n;
 use super::painted::{CODES, Painted};
 use super::state::Action;
-use super::training::load;
+use super::training::PickWeights;
 use crate::arch::Architecture;
 use crate::data::labels::{CIFAR10, IMAGENET, parse};
 use crate::ops::{Op, Readout};
@@ -194,16 +194,6 @@ async fn imagenet() -> Option<Vec<String>> {
 fn GiveWeights() -> Html {
     let (client, page, words) = (use_client(), use_page(), use_words());
     let address = use_node_ref();
-    let pick = {
-        let (client, page) = (client.clone(), page.clone());
-        Callback::from(move |event: web_sys::Event| {
-            let Some(input) = event.target_dyn_into::<web_sys::HtmlInputElement>() else { return };
-            if let Some(files) = input.files() {
-                load(&client, &page, &files);
-            }
-            input.set_value("");
-        })
-    };
     let onsubmit = {
         let (client, page, address) = (client.clone(), page.clone(), address.clone());
         Callback::from(move |event: SubmitEvent| {
@@ -220,8 +210,7 @@ fn GiveWeights() -> Html {
     };
     html! {
         <div class="give" hidden={page.view.hides("files")}>
-            <label class="button">{words.get("give-file")}
-                <input type="file" multiple=true accept=".safetensors,.json" onchange={pick} class="sr" data-testid="give-file" /></label>
+            <PickWeights text={words.get("give-file")} testid="give-file" />
             <form {onsubmit} class="row">
                 <input ref={address} type="url" placeholder="https://…/model.safetensors" aria-label={words.get("give-url")} data-testid="give-url" />
                 <button type="submit">{words.get("give-fetch")}</button>

@@ -143,6 +143,12 @@ impl View {
         Self { variant: arch::VARIANTS[0].name.into(), ..Self::default() }
     }
 
+    /// The same of another network: what is selected and opened in this one does not go along.
+    #[must_use]
+    pub fn of(&self, variant: &str) -> Self {
+        Self { variant: variant.into(), layer: None, unit: None, groups: Vec::new(), ..self.clone() }
+    }
+
     /// Whether the URL hides this control.
     pub fn hides(&self, control: &str) -> bool {
         self.hide.iter().any(|h| h == control)
@@ -332,7 +338,7 @@ impl Model {
             }
             Action::Visit(variant) => {
                 if variant != next.view.variant {
-                    let view = View { variant, layer: None, unit: None, groups: Vec::new(), ..next.view.clone() };
+                    let view = next.view.of(&variant);
                     return next.after(Action::Go(view));
                 }
             }

@@ -546,7 +546,7 @@ fn Confusion(props: &ConfusionProps) -> Html {
 }
 
 /// Hands files to the engine as the open network's weights: one, or several that hold a part each. The engine reads them piece by piece.
-pub fn load(client: &super::client::Client, page: &Page, files: &web_sys::FileList) {
+fn load(client: &super::client::Client, page: &Page, files: &web_sys::FileList) {
     let files: Vec<web_sys::File> = (0..files.length()).filter_map(|i| files.get(i)).collect();
     let Some(name) = files.first().map(web_sys::File::name) else { return };
     let files: Vec<JsValue> = files.into_iter().map(JsValue::from).collect();
@@ -554,6 +554,33 @@ pub fn load(client: &super::client::Client, page: &Page, files: &web_sys::FileLi
     let generation = client.open(&page.view.variant, Weights::File(name), &files);
     page.dispatch(Action::Opening(generation));
     page.dispatch(Action::Start(Start::Current));
+}
+
+/// What is written on a [`PickWeights`].
+#[derive(Properties, PartialEq)]
+pub struct PickWeightsProps {
+    /// On the button.
+    pub text: AttrValue,
+    /// For tests.
+    pub testid: AttrValue,
+}
+
+/// A button that opens weights from the user's files.
+#[component]
+pub fn PickWeights(props: &PickWeightsProps) -> Html {
+    let (client, page) = (use_client(), use_page());
+    let pick = Callback::from(move |event: web_sys::Event| {
+        let Some(input) = event.target_dyn_into::<web_sys::HtmlInputElement>() else { return };
+        if let Some(files) = input.files() {
+            load(&client, &page, &files);
+        }
+        // The same file may be picked again.
+        input.set_value("");
+    });
+    html! {
+        <label class="button">{props.text.clone()}
+            <input type="file" multiple=true accept=".safetensors,.json" onchange={pick} class="sr" data-testid={props.testid.clone()} /></label>
+    }
 }
 
 /// Weights as a file: out and in.
@@ -580,17 +607,6 @@ fn Files() -> Html {
             client.send(&Command::Save { request });
         })
     };
-    let pick = {
-        let (client, page) = (client.clone(), page.clone());
-        Callback::from(move |event: web_sys::Event| {
-            let Some(input) = event.target_dyn_into::<web_sys::HtmlInputElement>() else { return };
-            if let Some(files) = input.files() {
-                load(&client, &page, &files);
-            }
-            // The same file may be picked again.
-            input.set_value("");
-        })
-    };
     {
         // Anywhere on the page.
         use_window_event_drop(&client, &page);
@@ -600,8 +616,7 @@ fn Files() -> Html {
             <h3 id="files-title">{words.get("files-title")}</h3>
             <div class="row">
                 <button type="button" onclick={save} disabled={page.origin.is_none()} data-testid="save">{words.get("files-save")}</button>
-                <label class="button">{words.get("files-load")}
-                    <input type="file" multiple=true accept=".safetensors,.json" onchange={pick} class="sr" data-testid="load" /></label>
+                <PickWeights text={words.get("files-load")} testid="load" />
             </div>
             <p class="note">{words.get("files-note")}</p>
         </section>
