@@ -3,7 +3,9 @@
 //! Natively: `cargo bench --bench linalg [PATTERN]`.
 #![allow(clippy::print_stdout)]
 
-use receptive::linalg::{Mat, Patches, Scratch, Sgd, exp_slice, gemm, relu_slice, sgd, softmax, tanh_slice};
+use receptive::linalg::{
+    Batch, Kernels, Mat, Patches, Scratch, Sgd, exp_slice, gemm, relu_slice, sgd, softmax, tanh_slice,
+};
 use std::hint::black_box;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -112,6 +114,11 @@ fn convolutions(pattern: &str, scratch: &mut Scratch<f32>) {
         ("LeNet C1", 1, 32, 5, 0, 1, 6),
         ("LeNet C3", 6, 14, 5, 0, 1, 16),
         ("VGG first", 3, 224, 3, 1, 1, 64),
+        ("VGG 224²", 64, 224, 3, 1, 1, 64),
+        ("VGG 56²", 256, 56, 3, 1, 1, 256),
+        ("VGG 14²", 512, 14, 3, 1, 1, 512),
+        ("digits 8²", 64, 8, 3, 1, 1, 64),
+        ("digits 16²", 32, 16, 3, 1, 1, 32),
         ("ResNet first", 3, 224, 7, 3, 2, 64),
         ("ResNet 56²", 64, 56, 3, 1, 1, 64),
         ("ResNet 28²", 128, 28, 3, 1, 1, 128),
@@ -144,6 +151,12 @@ fn convolutions(pattern: &str, scratch: &mut Scratch<f32>) {
         report(&format!("{name}, im2col + gemm"), maps * n * k, ms);
         let ms = time(|| patches.forward(maps, &weight, &image, black_box(&mut y), false, scratch));
         report(&format!("{name}, forward"), maps * n * k, ms);
+        if patches.suits_winograd(maps, 1) {
+            let kernels = Kernels { data: &weight, map: k, channel: 9, turned: false };
+            let batch = Batch { images: 1, input: patches.pixels(), output: maps * n };
+            let ms = time(|| patches.winograd(maps, kernels, None, &image, black_box(&mut y), batch, scratch));
+            report(&format!("{name}, winograd"), maps * n * k, ms);
+        }
         let mut dw = weight.clone();
         let ms = time(|| patches.backward_weight(maps, &y, &image, black_box(&mut dw), false, scratch));
         report(&format!("{name}, backward_weight"), maps * n * k, ms);

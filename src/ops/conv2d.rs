@@ -7,7 +7,7 @@ use super::{
     Activation, Buf, Case, Dispatch, Folded, Kind, Layer, Linear, Lower, Mismatch, Param, Pass, Reach, Role, Window,
     one,
 };
-use crate::linalg::{Mat, Patches, Real, gemm, sum};
+use crate::linalg::{Batch, Kernels, Mat, Patches, Real, gemm, sum};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -350,6 +350,15 @@ impl Layer for Conv2d {
         let (x, weight) = (cx.input(0), cx.param(0));
         let bias = self.bias.then(|| cx.param(1));
         let y = &mut cx.out[0];
+        if patches.suits_winograd(m, cx.batch) {
+            let batch = Batch { images: cx.batch, input: input.len(), output: output.len() };
+            for g in 0..groups {
+                let kernels = Kernels { data: &weight[g * m * k..], map: k, channel: 9, turned: false };
+                let (bias, x) = (bias.map(|bias| &bias[g * m..]), &x[g * patches.pixels()..]);
+                patches.winograd(m, kernels, bias, x, &mut y[g * m * n..], batch, cx.packing);
+            }
+            return cx.epilogue();
+        }
         // The bias goes in first: the product adds to it.
         if let Some(bias) = bias {
             for y in y.chunks_exact_mut(output.len()) {
@@ -410,6 +419,16 @@ impl Layer for Conv2d {
             let grad = &mut cx.out[i];
             if whole {
                 return gemm(cx.batch, k, m, Mat::new(upstream, m), Mat::new(weight, k), grad, k, false, cx.packing);
+            }
+            let back = patches.turned(m);
+            if back.suits_winograd(patches.channels, cx.batch) {
+                let batch = Batch { images: cx.batch, input: output.len(), output: input.len() };
+                for g in 0..groups {
+                    let kernels = Kernels { data: &weight[g * m * k..], map: 9, channel: k, turned: true };
+                    let (dy, dx) = (&upstream[g * m * n..], &mut grad[g * patches.pixels()..]);
+                    back.winograd(patches.channels, kernels, None, dy, dx, batch, cx.packing);
+                }
+                return;
             }
             for (dx, dy) in grad.chunks_exact_mut(input.len()).zip(upstream.chunks_exact(output.len())) {
                 for (g, dx) in dx.chunks_exact_mut(patches.pixels()).enumerate() {
@@ -502,6 +521,9 @@ impl Layer for Conv2d {
             Case::new("whole map", Self::new(9, 4), &[Shape::new(3, 4, 4)], 3),
             Case::new("uneven", uneven, &[Shape::new(2, 8, 7)], 2),
             Case::new("many channels", Self::new(33, 3).padding(1), &[Shape::new(19, 6, 5)], 2),
+            // By Winograd's tiles, which these do not fill (`linalg/winograd.rs`).
+            Case::new("3×3 in tiles", Self::new(17, 3).padding(1), &[Shape::new(16, 7, 9)], 2),
+            Case::new("two groups in tiles", Self::new(32, 3).groups(2).no_bias(), &[Shape::new(34, 9, 10)], 2),
             Case::new("7×7 same, wide", Self::new(4, 7).padding(3), &[Shape::new(2, 8, 19)], 2),
             Case::new("9×9", Self::new(9, 9), &[Shape::new(2, 10, 12)], 2),
             Case::new("more padding than kernel", Self::new(3, 2).padding(2), &[Shape::new(2, 4, 5)], 2),
