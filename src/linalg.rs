@@ -62,4 +62,5 @@ pub use maps::{
 pub use matrix::{Mat, Scratch, gemm};
 pub use patches::Patches;
 pub use real::Real;
+pub use simd::widest;
 pub use winograd::{Batch, Kernels};

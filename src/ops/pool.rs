@@ -2,7 +2,7 @@
 
 use super::explain::{Ask, Explanation, Rule, steps};
 use super::{Case, Dispatch, Kind, Layer, Lower, Mismatch, Param, Pass, Reach, Window, one};
-use crate::linalg::Real;
+use crate::linalg::{Real, widest};
 use crate::tensor::Shape;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -55,6 +55,74 @@ fn kernel(window: &Window, cx: &Lower<'_>, entry: &'static str, over: Shape) -> 
         .over(len)
 }
 
+/// Whether `b` takes the place of `a` before it: of equals the first stays, and NaN wins, so that it shows.
+#[inline(always)]
+fn beats<T: Real>(b: T, a: T) -> bool {
+    b > a || b.partial_cmp(&b).is_none()
+}
+
+/// Each of `best` against the value in the same place.
+#[inline(always)]
+fn larger<'a, T: Real>(best: &mut [T], values: impl Iterator<Item = &'a T>) {
+    for (best, &v) in best.iter_mut().zip(values) {
+        *best = if beats(v, *best) { v } else { *best };
+    }
+}
+
+impl MaxPool2d {
+    /// The largest of each window of a map, and its place in the map.
+    fn winners<T: Real>(&self, x: &[T], y: &mut [T], winners: &mut [T], input: Shape, output: Shape) {
+        let mut out = y.iter_mut().zip(winners);
+        for oy in 0..output.h {
+            let (rows, _) = taps(&self.0, 0, oy, input.h);
+            for ox in 0..output.w {
+                let (columns, _) = taps(&self.0, 1, ox, input.w);
+                let mut best = rows.start * input.w + columns.start;
+                for row in rows.clone() {
+                    for i in row * input.w + columns.start..row * input.w + columns.end {
+                        if beats(x[i], x[best]) {
+                            best = i;
+                        }
+                    }
+                }
+                if let Some((y, winner)) = out.next() {
+                    (*y, *winner) = (x[best], T::from_f64(best as f64));
+                }
+            }
+        }
+    }
+
+    /// The largest alone: of the rows of a window column by column, then along the `line` that comes of it. Both without branches.
+    #[inline(always)]
+    fn largest<T: Real>(&self, x: &[T], y: &mut [T], line: &mut [T], input: Shape, output: Shape) {
+        let (pad, kernel, stride) = (self.0.padding[1], self.0.kernel[1], self.0.stride[1]);
+        let used = input.w.min(line.len() - pad);
+        line.fill(T::from_f64(f64::NEG_INFINITY));
+        for (oy, y) in y.chunks_exact_mut(output.w).enumerate() {
+            let (rows, _) = taps(&self.0, 0, oy, input.h);
+            let inside = &mut line[pad..pad + used];
+            inside.copy_from_slice(&x[rows.start * input.w..][..used]);
+            for row in rows.skip(1) {
+                larger(inside, x[row * input.w..].iter());
+            }
+            y.fill(T::from_f64(f64::NEG_INFINITY));
+            for tap in 0..kernel {
+                let values = &line[tap..];
+                match stride {
+                    1 => larger(y, values.iter()),
+                    2 => {
+                        // Pairs that the compiler can load whole; the last may have no second.
+                        let (pairs, last) = values.as_chunks::<2>();
+                        larger(y, pairs.iter().map(|[first, _]| first));
+                        larger(&mut y[pairs.len().min(output.w)..], last.iter());
+                    }
+                    _ => larger(y, values.iter().step_by(stride)),
+                }
+            }
+        }
+    }
+}
+
 impl Layer for MaxPool2d {
     fn name(&self) -> &'static str {
         "MaxPool2d"
@@ -87,28 +155,13 @@ impl Layer for MaxPool2d {
         let x = cx.input(0);
         let saves = cx.saves();
         let (y, winners) = cx.out.split_at_mut(1);
-        let mut o = 0;
-        for map in x.chunks_exact(input.map()) {
-            for oy in 0..output.h {
-                let (rows, _) = taps(&self.0, 0, oy, input.h);
-                for ox in 0..output.w {
-                    let (columns, _) = taps(&self.0, 1, ox, input.w);
-                    let mut best = rows.start * input.w + columns.start;
-                    for row in rows.clone() {
-                        for i in row * input.w + columns.start..row * input.w + columns.end {
-                            // NaN wins, so that it shows
-                            if map[i] > map[best] || map[i].partial_cmp(&map[i]).is_none() {
-                                best = i;
-                            }
-                        }
-                    }
-                    y[0][o] = map[best];
-                    if saves {
-                        winners[0][o] = T::from_f64(best as f64);
-                    }
-                    o += 1;
-                }
-            }
+        let maps = x.chunks_exact(input.map()).zip(y[0].chunks_exact_mut(output.map()));
+        if saves {
+            let winners = winners[0].chunks_exact_mut(output.map());
+            maps.zip(winners).for_each(|((x, y), winners)| self.winners(x, y, winners, input, output));
+        } else {
+            let [line] = cx.scratch.take([(output.w - 1) * self.0.stride[1] + self.0.kernel[1]]);
+            widest(|| maps.for_each(|(x, y)| self.largest(x, y, line, input, output)));
         }
         if let Some(activation) = cx.bind.activation {
             activation.apply(&mut cx.out[0]);
