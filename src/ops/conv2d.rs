@@ -332,7 +332,8 @@ impl Layer for Conv2d {
     }
 
     fn macs(&self, inputs: &[Shape], output: Shape) -> u64 {
-        (self.weight(inputs[0]).live() * output.map()) as u64
+        // Each in 64 bits: a usize of wasm holds four thousand million.
+        self.weight(inputs[0]).live() as u64 * output.map() as u64
     }
 
     fn reach(&self, _: Shape) -> Reach {

@@ -59,7 +59,7 @@ impl Layer for Linear {
         out
     }
     fn macs(&self, inputs: &[Shape], _: Shape) -> u64 {
-        (inputs[0].len() * self.out_features) as u64
+        inputs[0].len() as u64 * self.out_features as u64
     }
     fn reach(&self, _: Shape) -> Reach {
         Reach::All
