@@ -2,7 +2,7 @@
 
 use crate::data::input::Normalisation;
 use crate::graph::{Graph, GraphError, NodeId, cost};
-use crate::ops::Loss;
+use crate::ops::{Kind, Layer, Loss};
 use crate::rng::Rng;
 use resnet::Block;
 
@@ -458,6 +458,16 @@ impl Architecture {
         }
         needed
     }
+
+    /// The last layer whose maps have more than one place, pooling left out: where Grad-CAM is usually taken. The input where there is none.
+    pub fn last_maps(&self) -> NodeId {
+        let (nodes, needed) = (self.graph.nodes(), self.inference_nodes());
+        let maps = |id: &NodeId| needed[*id] && nodes[*id].shape.map() > 1 && nodes[*id].op.kind() != Kind::Pooling;
+        (0..=self.output).rev().find(maps).unwrap_or(self.graph.source())
+    }
+
+    /// Multiply-adds of a network up to which the page asks again and again what depends on what, as pictures and weights change.
+    pub const LIVE: u64 = 50_000_000;
 
     /// Cost of the inference network.
     pub fn cost(&self) -> cost::Cost {

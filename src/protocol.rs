@@ -35,6 +35,7 @@ impl Arrays for Event {
         match self {
             Self::Shown { input: Some(values), .. } => vec![values],
             Self::Tensor { data, .. } => vec![data],
+            Self::Found { maps, .. } => vec![maps],
             Self::TrainedOn { losses, .. } => vec![losses],
             _ => Vec::new(),
         }
@@ -144,6 +145,60 @@ pub enum Scale {
     Map,
 }
 
+/// What of the input something depends on: a map over it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Inquiry {
+    /// The effective receptive field of a position: √ of the mean, over pictures and maps, of the squared gradient of a unit there with
+    /// respect to the input, summed over the input's channels. One map as large as the input.
+    Effective {
+        /// Whose maps.
+        node: NodeId,
+        /// The position; of its map alone, or of all.
+        unit: Unit,
+        /// Over all maps of the node, or that of the unit alone.
+        all: bool,
+        /// Pictures.
+        over: Over,
+    },
+    /// The gradient of a class's score (logit, or negated distance) with respect to the input: its largest magnitude over the channels
+    /// (Simonyan, Vedaldi, Zisserman 2014), and gradient × input summed over the channels. Two maps as large as the input.
+    Saliency {
+        /// `None`: the predicted one.
+        class: Option<usize>,
+    },
+    /// Grad-CAM (Selvaraju et al. 2017): maps of a node weighted by the mean gradient of the class's score with respect to each, summed,
+    /// and what is negative cut off. One map as large as the node's.
+    GradCam {
+        /// `None`: the predicted one.
+        class: Option<usize>,
+        /// Whose maps.
+        node: NodeId,
+    },
+    /// By how much the class's probability drops where a grey patch covers the picture (Zeiler, Fergus 2014). One map, an element a
+    /// position of the patch; not a number where it has not been yet.
+    Occlusion {
+        /// `None`: the predicted one.
+        class: Option<usize>,
+        /// Side of the patch in pixels.
+        patch: usize,
+        /// Pixels from one position to the next; the first patch lies in the middle of the first `stride`×`stride` pixels.
+        stride: usize,
+    },
+}
+
+/// Pictures over which an effective receptive field is averaged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Over {
+    /// The picture shown.
+    #[default]
+    Shown,
+    /// Those that come with the page: test digits, or photographs.
+    Samples,
+    /// Normal noise, as strong as normalised pictures.
+    Noise,
+}
+
 /// How training runs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TrainConfig {
@@ -245,6 +300,18 @@ pub enum Command {
         request: Generation,
         /// Which.
         source: Source,
+    },
+    /// What of the input something depends on; an inquiry before it is given up. Progress and result: [`Event::Found`].
+    Inquire {
+        /// Counts up.
+        request: Generation,
+        /// What.
+        inquiry: Inquiry,
+    },
+    /// Give this inquiry up, and its memory back, unless another one has begun.
+    Abandon {
+        /// Of the inquiry.
+        request: Generation,
     },
     /// New settings for training; takes effect at the next step.
     Configure(TrainConfig),
@@ -454,6 +521,21 @@ pub enum Event {
         shape: Vec<usize>,
         /// Its elements.
         data: Vec<f32>,
+    },
+    /// An inquiry's result as far as it is known; finished when `done` is `total`.
+    Found {
+        /// Of the command.
+        request: Generation,
+        /// Its maps, one behind the other.
+        maps: Vec<f32>,
+        /// Maps, rows, columns.
+        shape: Shape,
+        /// The class asked about, and the network's probability of it; `None`: no class was.
+        class: Option<(usize, f32)>,
+        /// Passes made.
+        done: usize,
+        /// Passes to be made.
+        total: usize,
     },
     /// A download goes on.
     Download {

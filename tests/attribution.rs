@@ -5,7 +5,9 @@
 use pollster::block_on;
 use receptive::arch::{Architecture, variant};
 use receptive::cpu;
-use receptive::engine::attribution::{Answered, Probe, Question};
+use receptive::engine::attribution::{
+    Answered, Probe, Question, cover, energy, grad_cam, gradient_times_input, saliency,
+};
 use receptive::engine::executor::Executor;
 use receptive::gpu::Gpu;
 use receptive::graph::{Graph, NodeId};
@@ -213,4 +215,26 @@ fn a_picture_needs_no_parameter_gradients() {
     assert_ne!(many.gradients[1], many.gradients[2], "before and after an activation");
     let names: Vec<&str> = many.params.iter().map(|(p, _)| net.graph.params()[*p].name.as_str()).collect();
     assert_eq!(names, ["c1.weight", "c1.bias", "c5.weight", "c5.bias"]);
+}
+
+#[test]
+fn maps_by_hand() {
+    let shape = Shape::new(2, 2, 2);
+    let gradient = [1.0, -4.0, 0.0, 2.0, -3.0, 1.0, 0.5, 2.0];
+    let values = [2.0, 1.0, 1.0, 0.0, 1.0, 2.0, 0.0, 4.0];
+    assert_eq!(saliency(&gradient, shape), [3.0, 4.0, 0.5, 2.0]);
+    assert_eq!(gradient_times_input(&gradient, &values, shape), [-1.0, -2.0, 0.0, 8.0]);
+    assert_eq!(energy(&gradient, shape), [10.0, 17.0, 0.25, 8.0]);
+    // The maps' weights are −¼ and ⅛: −½ + ⅛, −¼ + ¼, −¼, ½.
+    assert_eq!(grad_cam(&values, &gradient, shape), [0.0, 0.0, 0.0, 0.5]);
+    let covered = |side, stride, at| {
+        let mut picture = vec![1.0; 2 * 5 * 4];
+        cover(&mut picture, Shape::new(2, 5, 4), side, stride, at);
+        assert_eq!(picture[..20], picture[20..], "all channels alike");
+        (0..20).filter(|i| picture[*i] == 0.0).map(|i| (i / 4, i % 4)).collect::<Vec<_>>()
+    };
+    assert_eq!(covered(1, 1, [2, 3]), [(2, 3)]);
+    assert_eq!(covered(2, 2, [1, 0]), [(2, 0), (2, 1), (3, 0), (3, 1)]);
+    assert_eq!(covered(3, 2, [0, 1]), [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)], "begins half a pixel before");
+    assert_eq!(covered(2, 2, [2, 1]), [(4, 2), (4, 3)], "cut at the edge");
 }

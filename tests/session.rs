@@ -10,9 +10,10 @@ use receptive::engine::platform::{FetchError, Files, Local, OnBytes, Painting, P
 use receptive::engine::session::Session;
 use receptive::gpu::{self, Gpu};
 use receptive::protocol::{
-    Backend, Command, Event, Halt, Origin, PaintRect, Palette, Picture, Scale, Source, StepRecord, TrainConfig,
-    Weights, Why,
+    Backend, Command, Event, Halt, Inquiry, Origin, Over, PaintRect, Palette, Picture, Scale, Source, StepRecord,
+    TrainConfig, Weights, Why,
 };
+use receptive::rng::Rng;
 use receptive::tensor::{Shape, Unit};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -652,6 +653,145 @@ fn scripts_train_on_their_own_pictures() {
     });
     assert_eq!(failure(&train(vec![1, 2, 3, 10], 4 * 1024)), "training-data");
     assert_eq!(failure(&train(vec![1, 2, 3], 4 * 1024)), "training-data");
+}
+
+/// Maps of the last of these events that tells of an inquiry, and all that it tells but them.
+fn found(events: &[Event]) -> (Vec<f32>, Event) {
+    let mut last = events.iter().rev().find(|e| matches!(e, Event::Found { .. })).unwrap().clone();
+    let Event::Found { maps, .. } = &mut last else { panic!("{events:?}") };
+    (std::mem::take(maps), last)
+}
+
+fn probability(events: &[Event], class: usize) -> f32 {
+    match events.iter().find(|e| matches!(e, Event::Output { .. })) {
+        Some(Event::Output { probabilities, .. }) => probabilities[class],
+        _ => panic!("{events:?}"),
+    }
+}
+
+/// What an inquiry says, measured by showing the network other pictures.
+#[test]
+fn inquiries_are_what_showing_other_pictures_says() {
+    for name in ["lenet5", "lenet5-modern"] {
+        let mut engine = Engine::with(name);
+        engine.open(name, Weights::Shipped, None);
+        let net = variant(name).unwrap().build().unwrap();
+        let sign = if name == "lenet5" { -1.0 } else { 1.0 }; // distances: the nearer, the better
+        let show = |engine: &mut Engine, input: &[f32]| {
+            engine.tell(Command::Show { generation: 2, picture: Picture::Raw(input.to_vec()) })
+        };
+        let events = engine.tell(Command::Show { generation: 1, picture: drawings()[4].1.clone() });
+        let Event::Shown { input: Some(mut input), shape, .. } = events[0].clone() else { panic!("{events:?}") };
+        // Some noise: on plain paper all units of a pooling window are equal, and any of them is the largest.
+        let mut rng = Rng::new(3);
+        input.iter_mut().for_each(|v| *v += rng.range(-0.2, 0.2));
+        let events = show(&mut engine, &input);
+        let Event::Output { predicted, .. } = events[1] else { panic!("{events:?}") };
+        let ask = |engine: &mut Engine, inquiry| engine.tell(Command::Inquire { request: 9, inquiry });
+
+        // Saliency: a finite difference of the score.
+        let (maps, about) = found(&ask(&mut engine, Inquiry::Saliency { class: None }));
+        let class = Some((predicted, probability(&events, predicted)));
+        let shape2 = Shape { c: 2, ..shape };
+        let all = Event::Found { request: 9, maps: Vec::new(), shape: shape2, class, done: 1, total: 1 };
+        assert_eq!(about, all);
+        let (gradient, product) = maps.split_at(shape.len());
+        let top = gradient.iter().copied().fold(0f32, f32::max);
+        // Small enough a step that hardly any kink of ReLU or max pooling lies within.
+        let h = if name == "lenet5" { 0.02 } else { 0.004 };
+        let places = (300..700).step_by(13);
+        let agree = places.clone().filter(|&i| {
+            let mut score = |by: f32| {
+                let mut input = input.clone();
+                input[i] += by;
+                sign * output(&show(&mut engine, &input))[predicted]
+            };
+            let numeric = (score(h) - score(-h)) / (2.0 * h);
+            (numeric.abs() - gradient[i]).abs() < 0.03 * top
+                && (numeric * input[i] - product[i]).abs() < 0.04 * top * (1.0 + input[i].abs())
+        });
+        let (agree, all) = (agree.count(), places.count());
+        assert!(agree >= if name == "lenet5" { all } else { all - 2 }, "{name}: {agree} of {all}");
+
+        // Occlusion: the drop of the probability, covered by hand; another class than the predicted one.
+        show(&mut engine, &input);
+        let asked = Inquiry::Occlusion { class: Some(9), patch: 6, stride: 5 };
+        let (drops, about) = found(&ask(&mut engine, asked));
+        let Event::Found { shape: grid, done: 49, total: 49, class: Some((9, whole)), .. } = about else {
+            panic!("{about:?}")
+        };
+        assert_eq!((grid, drops.len()), (Shape::new(1, 7, 7), 49));
+        for (row, col) in [(0, 0), (3, 3), (2, 4), (6, 6), (4, 2)] {
+            let mut covered = input.clone();
+            // The patch's middle is the middle of the 5×5 pixels of its place; a side of 6 begins half a pixel before it.
+            let range = |at: usize| (5 * at).saturating_sub(1)..(5 * at + 5).min(32);
+            for y in range(row) {
+                covered[y * 32..][range(col)].fill(0.0);
+            }
+            let drop = whole - probability(&show(&mut engine, &covered), 9);
+            assert!((drop - drops[row * 7 + col]).abs() < 1e-5, "{name} ({row}, {col}): {drop}");
+        }
+
+        // The effective field of a position: by the gradients of its units, one after the other; none outside the field.
+        show(&mut engine, &input);
+        let node = net.graph.find("c3").or_else(|| net.graph.find("conv2")).unwrap();
+        let unit = Unit { c: 3, y: 4, x: 5 };
+        let effective = |all| Inquiry::Effective { node, unit, all, over: Over::Shown };
+        let (all, about) = found(&ask(&mut engine, effective(true)));
+        let Event::Found { done: 16, total: 16, class: None, .. } = about else { panic!("{about:?}") };
+        let mut sum = vec![0.0f32; 1024];
+        for c in 0..16 {
+            let inquiry = Inquiry::Effective { node, unit: Unit { c, ..unit }, all: false, over: Over::Shown };
+            let (one, _) = found(&ask(&mut engine, inquiry));
+            sum.iter_mut().zip(&one).for_each(|(sum, g)| *sum += g * g / 16.0);
+        }
+        for (i, (&got, &sum)) in all.iter().zip(&sum).enumerate() {
+            assert!((got - sum.sqrt()).abs() < 1e-4 * (1.0 + got), "{name} [{i}]");
+            let (y, x) = (i / 32, i % 32);
+            let inside = (8..22).contains(&y) && (10..24).contains(&x); // 14 pixels from 4·2 and 5·2
+            assert!(inside || got == 0.0, "{name} ({y}, {x}) lies outside the field");
+        }
+        assert!(all.iter().filter(|&&g| g > 0.0).count() > 120);
+    }
+}
+
+#[test]
+fn an_inquiry_is_told_bit_by_bit_and_given_up() {
+    let mut engine = Engine::with("vgg-digits");
+    engine.tell(Command::Show { generation: 1, picture: Picture::Sample(3) });
+    let inquiry = Inquiry::Occlusion { class: None, patch: 4, stride: 1 };
+    engine.inbox.push(Command::Inquire { request: 7, inquiry: inquiry.clone() }, None);
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        assert!(block_on(engine.session.turn()));
+        told.extend(engine.world.events.take().into_iter().map(|(event, _)| event));
+    }
+    let (maps, about) = found(&told);
+    let Event::Found { done, total: 1024, request: 7, .. } = about else { panic!("{about:?}") };
+    assert!(done < 1024, "not finished");
+    assert!(maps[..done].iter().all(|v| v.is_finite()) && maps[done..].iter().all(|v| v.is_nan()));
+    engine.inbox.push(Command::Abandon { request: 6 }, None);
+    let mut more = Vec::new();
+    while more.is_empty() {
+        assert!(block_on(engine.session.turn()), "another one's end is not its own");
+        more.extend(engine.world.events.take().into_iter().map(|(event, _)| event));
+    }
+    assert!(matches!(found(&more).1, Event::Found { request: 7, .. }));
+    assert!(engine.tell(Command::Abandon { request: 7 }).is_empty(), "nothing more is told");
+    // Another one takes its place; an opening ends it.
+    engine.inbox.push(Command::Inquire { request: 8, inquiry }, None);
+    assert!(block_on(engine.session.turn()));
+    let (_, about) =
+        found(&engine.tell(Command::Inquire { request: 9, inquiry: Inquiry::Saliency { class: Some(2) } }));
+    assert!(matches!(about, Event::Found { request: 9, class: Some((2, _)), .. }), "{about:?}");
+    let cam = |node| Command::Inquire { request: 10, inquiry: Inquiry::GradCam { class: None, node } };
+    let last = variant("vgg-digits").unwrap().build().unwrap().graph.nodes().len() - 1;
+    assert_eq!(failure(&engine.tell(cam(last + 1))), "no-such-unit");
+    engine.inbox.push(cam(1), None);
+    let events = engine.open("lenet5", Weights::Seed(1), None);
+    assert!(events.iter().all(|e| !matches!(e, Event::Failed { .. })), "{events:?}");
+    engine.tell(Command::Show { generation: 2, picture: Picture::Empty });
+    assert_eq!(failure(&engine.tell(cam(1))), "nothing-shown");
 }
 
 #[test]

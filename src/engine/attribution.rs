@@ -4,8 +4,9 @@
 use super::executor::{Executor, GpuError, Program};
 use crate::arch::Architecture;
 use crate::graph::NodeId;
-use crate::ops::Buf;
+use crate::ops::{Buf, Loss, Readout};
 use crate::plan::{Plan, Request};
+use crate::tensor::Shape;
 
 /// What a [`Probe`] measures.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,5 +94,63 @@ impl Probe {
     /// Gives its memory back.
     pub fn release(self, executor: &mut Executor) {
         executor.release(self.program);
+    }
+}
+
+/// The largest magnitude of each pixel's gradient over the channels (Simonyan, Vedaldi, Zisserman: "Deep Inside Convolutional Networks",
+/// 2014, §3.1). `gradient`: c×h×w; the result h×w.
+pub fn saliency(gradient: &[f32], shape: Shape) -> Vec<f32> {
+    per_pixel(shape, |i, most: f32| most.max(gradient[i].abs()))
+}
+
+/// Gradient × input of each pixel, summed over the channels: the first-order part of the score. Both c×h×w; the result h×w.
+pub fn gradient_times_input(gradient: &[f32], input: &[f32], shape: Shape) -> Vec<f32> {
+    per_pixel(shape, |i, sum| sum + gradient[i] * input[i])
+}
+
+/// Σ g² of each pixel over the channels. `gradient`: c×h×w; the result h×w.
+pub fn energy(gradient: &[f32], shape: Shape) -> Vec<f32> {
+    per_pixel(shape, |i, sum| gradient[i].mul_add(gradient[i], sum))
+}
+
+fn per_pixel(shape: Shape, join: impl Fn(usize, f32) -> f32) -> Vec<f32> {
+    let map = shape.map();
+    (0..map).map(|p| (0..shape.c).fold(0.0, |so_far, c| join(c * map + p, so_far))).collect()
+}
+
+/// Grad-CAM (Selvaraju et al., ICCV 2017, eq. 1 and 2): the node's maps, each weighted by the mean of its gradient, summed, and what is
+/// negative cut off. Both c×h×w; the result h×w.
+pub fn grad_cam(values: &[f32], gradient: &[f32], shape: Shape) -> Vec<f32> {
+    let map = shape.map();
+    let mut out = vec![0.0f32; map];
+    for (values, gradient) in values.chunks_exact(map).zip(gradient.chunks_exact(map)) {
+        let weight = gradient.iter().sum::<f32>() / map as f32;
+        out.iter_mut().zip(values).for_each(|(out, value)| *out += weight * value);
+    }
+    out.iter_mut().for_each(|v| *v = v.max(0.0));
+    out
+}
+
+/// The gradient of a class's score with respect to the output: the score is its logit, or its distance negated, so that more is likelier.
+pub fn score_gradient(loss: Loss, classes: usize, class: usize) -> Vec<f32> {
+    let sign = match loss.readout() {
+        Readout::Probabilities => 1.0,
+        Readout::Distances => -1.0,
+    };
+    (0..classes).map(|i| if i == class { sign } else { 0.0 }).collect()
+}
+
+/// Covers a picture (c×h×w) with a patch: `side` pixels square in the middle of the `stride`×`stride` pixels of place `at`
+/// (row, column), cut at the edges, all channels 0 — which in a normalised picture is the mean of the data, grey.
+pub fn cover(picture: &mut [f32], shape: Shape, side: usize, stride: usize, at: [usize; 2]) {
+    let range = |at: usize, size: usize| {
+        let middle = 2 * at * stride + stride; // in half pixels
+        (middle.saturating_sub(side) / 2).min(size)..((middle + side) / 2).min(size)
+    };
+    let (rows, cols) = (range(at[0], shape.h), range(at[1], shape.w));
+    for map in picture.chunks_exact_mut(shape.map().max(1)) {
+        for row in rows.clone() {
+            map[row * shape.w..][cols.clone()].fill(0.0);
+        }
     }
 }

@@ -77,6 +77,11 @@ impl Network {
         self.forget();
     }
 
+    /// What it is shown.
+    pub fn input(&self) -> Option<&[f32]> {
+        self.input.as_deref()
+    }
+
     /// Whether it is shown anything.
     pub fn sees(&self) -> bool {
         self.input.is_some()

@@ -4,6 +4,7 @@
 use super::executor::{Executor, GpuError};
 use super::files::{self, LoadError};
 use super::inbox::Inbox;
+use super::inquiry::Inquest;
 use super::lesson::{Data, Lesson};
 use super::network::Network;
 use super::platform::{FetchError, Files, Local, Painting, Pixels, Platform};
@@ -60,6 +61,7 @@ pub(super) struct Opened {
     pub(super) network: Network,
     pub(super) origin: Origin,
     pub(super) lesson: Lesson,
+    pub(super) inquest: Inquest,
     /// What is left when a device is lost or a loss is no number. `None`: weights on the CPU that nobody trained since they came,
     /// which would only take their room twice.
     pub(super) mirror: Option<Mirror>,
@@ -172,6 +174,7 @@ fn request(command: &Command) -> Option<Generation> {
         Command::Peek { request, .. }
         | Command::Explain { request, .. }
         | Command::Read { request, .. }
+        | Command::Inquire { request, .. }
         | Command::Save { request }
         | Command::TrainOn { request, .. }
         | Command::SelfTest { request } => Some(*request),
@@ -221,7 +224,8 @@ impl Session {
             self.report(request(&command), done);
             return true;
         }
-        let worked = self.slice().await;
+        let asked = self.inquire_further().await;
+        let worked = self.slice().await || asked;
         // Beside training, what has come is taken without waiting for more.
         self.arrive(!worked).await || worked
     }
@@ -292,6 +296,11 @@ impl Session {
                 let shape = opened.network.dimensions(*source);
                 let data = opened.network.fetch(*source).await?.ok_or_else(nothing_shown)?.to_vec();
                 self.send(Event::Tensor { request: *request, shape, data });
+                Ok(())
+            }
+            Command::Inquire { request, inquiry } => self.inquire(*request, inquiry).await,
+            Command::Abandon { request } => {
+                self.abandon(*request);
                 Ok(())
             }
             Command::Save { request } => self.save(*request).await,
@@ -432,6 +441,7 @@ impl Session {
         }
         if let Some(opened) = &mut self.opened {
             opened.network.move_to(executor);
+            opened.inquest = Inquest::default();
             let state = opened.mirror.as_ref().and_then(|m| m.state.clone());
             opened.lesson.moved(state);
         }
@@ -535,8 +545,8 @@ impl Session {
         let other = self.opened.as_ref().is_none_or(|o| o.network.net.variant != net.variant);
         let variant = net.variant.name.to_string();
         let network = Network::new(net, executor);
-        let lesson = Lesson::default();
-        self.opened = Some(Opened { generation, network, origin: origin.clone(), lesson, mirror });
+        let (lesson, inquest) = (Lesson::default(), Inquest::default());
+        self.opened = Some(Opened { generation, network, origin: origin.clone(), lesson, inquest, mirror });
         if other {
             self.config = None;
         }
@@ -619,7 +629,7 @@ impl Session {
     }
 
     /// A photograph's pixels. What was shown before stays where this fails.
-    async fn unpack(&self, picture: &Picture, files: &mut Files) -> Result<Pixels, Trouble> {
+    pub(super) async fn unpack(&self, picture: &Picture, files: &mut Files) -> Result<Pixels, Trouble> {
         let (name, file) = match picture {
             Picture::SamplePhoto(i) => {
                 let url = photo::SAMPLES[i % photo::SAMPLES.len()];
@@ -635,7 +645,7 @@ impl Session {
 
     /// The network's input for a picture, and its class where it is known; a picture that the network does not read (a drawing, where
     /// it reads photographs) is none.
-    async fn prepare(
+    pub(super) async fn prepare(
         &mut self,
         net: &Architecture,
         picture: &Picture,
@@ -856,6 +866,6 @@ async fn whole(files: &mut Files) -> Result<Vec<u8>, FetchError> {
     Ok(bytes)
 }
 
-fn nothing_shown() -> Fault {
+pub(super) fn nothing_shown() -> Fault {
     fault("nothing-shown", &[], "nothing is shown to the network, so it has no values")
 }
