@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 pub mod arithmetic;
 pub mod chart;
 pub mod field;
+pub mod heat;
 pub mod stage;
 
 pub use crate::graph::layout::Frame;

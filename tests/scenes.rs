@@ -294,6 +294,41 @@ fn fields_are_as_recorded() {
     snapshot("field-lenet5-pixel", &field::to_svg(&overlay, &stage, "pixel"));
 }
 
+/// Through inception modules and residual blocks, folded and open; the widest path is marked from the input on.
+#[test]
+fn fields_go_through_branches_and_shortcuts() {
+    let networks =
+        [("googlenet", "inception_4c"), ("resnet50", "conv3_2"), ("googlenet-digits", ""), ("resnet-digits", "")];
+    for (name, opened) in networks {
+        let net = variant(name).unwrap().build().unwrap();
+        let toggled = [Vec::new(), vec![opened.to_string()]];
+        for groups in toggled {
+            let stage = stage(&net, 1440.0, 560.0, &groups, &Words::default());
+            let mut marked = 0;
+            for card in stage.cards.iter().filter(|c| c.node <= net.output && net.inference_nodes()[c.node]) {
+                let unit = Unit { c: 0, y: card.shape.h / 2, x: card.shape.w / 2 };
+                let overlay = field::field(&stage, &net.graph, card.node, unit).unwrap();
+                check_overlay(&format!("{name} {groups:?}"), &net, &stage, &overlay, true);
+                if !overlay.widest.is_empty() {
+                    // A chain of edges from the input to this card.
+                    let chain: Vec<_> = overlay.widest.iter().map(|&e| &stage.edges[e]).collect();
+                    assert!(chain.windows(2).all(|w| w[0].to == w[1].from), "{name}: a gap");
+                    assert_eq!(stage.cards[chain[0].from].node, net.graph.source());
+                    assert_eq!(stage.cards[chain.last().unwrap().to].node, card.node, "{name}");
+                    marked += 1;
+                }
+            }
+            assert!(marked > 2, "{name} {groups:?}: {marked}");
+        }
+    }
+    for (name, y, x) in [("googlenet-digits", 3, 2), ("resnet-digits", 1, 0)] {
+        let net = variant(name).unwrap().build().unwrap();
+        let stage = stage(&net, 1440.0, 560.0, &[], &Words::default());
+        let overlay = field::field(&stage, &net.graph, net.last_maps(), Unit { c: 0, y, x }).unwrap();
+        snapshot(&format!("field-{name}"), &field::to_svg(&overlay, &stage, name));
+    }
+}
+
 /// Explanations of one unit of a layer and its activation, for random inputs and weights.
 fn told(net: &Architecture, name: &str, unit: Unit) -> Vec<Explanation> {
     let mut rng = Rng::new(11);

@@ -112,6 +112,19 @@ pub fn fields(graph: &Graph) -> Vec<Field> {
     fields
 }
 
+/// Nodes from the input to this one along which its field is widest: where branches join, the one that sees most; of equals the first.
+pub fn widest_path(graph: &Graph, fields: &[Field], node: NodeId) -> Vec<NodeId> {
+    let size = |id: NodeId| fields[id].y.size() * fields[id].x.size();
+    let mut path = vec![node];
+    let mut at = node;
+    while let Some(&first) = graph.nodes()[at].inputs.first() {
+        at = graph.nodes()[at].inputs.iter().fold(first, |best, &i| if size(i) > size(best) { i } else { best });
+        path.push(at);
+    }
+    path.reverse();
+    path
+}
+
 /// A rectangle of positions in one node's maps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Rect {
@@ -264,6 +277,40 @@ mod tests {
                 });
                 assert_eq!(sees, inside, "pixel ({py}, {px}), unit {unit:?}");
             }
+        }
+    }
+
+    /// Along the widest path alone a field is as wide as along all paths together.
+    #[test]
+    fn the_widest_path_is_as_wide_as_the_field() {
+        for name in ["googlenet", "googlenet-digits", "resnet50", "resnet20-cifar", "vgg16"] {
+            let net = crate::arch::variant(name).unwrap().build().unwrap();
+            let graph = &net.graph;
+            let fields = fields(graph);
+            let mut joins = 0;
+            let needed = net.inference_nodes();
+            for node in (0..=net.last_maps()).step_by(3).filter(|&id| needed[id]) {
+                let path = widest_path(graph, &fields, node);
+                assert_eq!((path[0], *path.last().unwrap()), (graph.source(), node));
+                let mut alone = Graph::new();
+                let mut at = alone.input("input", graph.nodes()[0].shape).unwrap();
+                for pair in path.windows(2) {
+                    let n = &graph.nodes()[pair[1]];
+                    assert!(
+                        n.inputs.contains(&pair[0]),
+                        "{name}: {} does not read {}",
+                        n.name,
+                        graph.nodes()[pair[0]].name
+                    );
+                    joins += usize::from(n.inputs.len() > 1);
+                    // Only what moves fields; channels do not.
+                    if let Reach::Window(window) = n.op.reach(graph.nodes()[pair[0]].shape) {
+                        at = alone.push(&n.name, MaxPool2d(window), &[at]).unwrap();
+                    }
+                }
+                assert_eq!(super::fields(&alone)[at], fields[node], "{name}: {}", graph.nodes()[node].name);
+            }
+            assert!(joins > 0 || name == "vgg16", "{name}: nothing was joined");
         }
     }
 

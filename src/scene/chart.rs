@@ -265,7 +265,8 @@ fn ratio_text(v: f32) -> String {
     if v.is_finite() && v > 0.0 { format!("{v:.1e}").replace('-', "−") } else { number(v) }
 }
 
-/// Receptive field over depth: a bar a card, its height the field's, up to the whole input.
+/// Receptive field over depth: a bar a card, its height the field's, up to the whole input; a bar says which layer it is of
+/// (`data-layer`).
 pub fn fields(net: &Architecture, selected: Option<NodeId>, width: f32, height: f32, words: &Words) -> Drawing {
     let mut svg = Svg::new();
     let cards = layout::cards(&net.graph);
@@ -299,7 +300,9 @@ pub fn fields(net: &Architecture, selected: Option<NodeId>, width: f32, height: 
         let opacity = if selected.is_none() || on { "1" } else { ".45" };
         let f = Frame::new(x - bar / 2.0, plot.bottom() - h, bar, h);
         let tip = format!("{}: {}×{}", card.title, field.size[0], field.size[1]);
-        svg.rect_titled(f, &format!(r#"class="bar" rx="2" fill="{FIELD}" fill-opacity="{opacity}""#), &tip);
+        let layer = super::escape(&net.graph.nodes()[card.layer].name);
+        let look = format!(r#"class="bar" data-layer="{layer}" rx="2" fill="{FIELD}" fill-opacity="{opacity}""#);
+        svg.rect_titled(f, &look, &tip);
         let weight = if on { r#" font-weight="700""# } else { "" };
         let number = size.to_string();
         let half = text_width(&card.title, SMALL).max(text_width(&number, SMALL)) / 2.0;

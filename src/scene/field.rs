@@ -2,8 +2,8 @@
 //! part in padding. Knows graphs and the stage; no network by name, no page.
 
 use super::stage::{MapRect, Stage, StageCard};
-use super::{Drawing, FIELD, Frame, PAPER, Svg};
-use crate::graph::receptive_field::{Rect, Span, cone, projection};
+use super::{Drawing, FIELD, Frame, PAPER, Svg, rounded};
+use crate::graph::receptive_field::{Rect, Span, cone, fields, projection, widest_path};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Layer, Op, Reach, Table};
 use crate::tensor::Unit;
@@ -43,6 +43,8 @@ pub struct Overlay {
     pub patches: Vec<Patch>,
     /// Dashed lines between patches of neighbouring cards.
     pub lines: Vec<[[f32; 2]; 2]>,
+    /// For a receptive field that branches lead to: edges of the stage along the widest path from the input, by position.
+    pub widest: Vec<usize>,
     /// For a receptive field: what it sees of the input, in pixels, overhang included.
     pub input: Option<Rect>,
     /// Maps that feed (or are fed by) the unit, per node; `None` where it has nothing to do with the node.
@@ -246,7 +248,19 @@ fn overlay(
     }
     let source = graph.source();
     let input = if backwards || node == source { rects[source] } else { None };
-    Some(Overlay { node, unit, own, patches: all, lines, input, maps })
+    Some(Overlay { node, unit, own, patches: all, lines, widest: Vec::new(), input, maps })
+}
+
+/// Edges along the widest path to a node; none where there is only one path.
+fn widest(stage: &Stage, graph: &Graph, node: NodeId) -> Vec<usize> {
+    let path = widest_path(graph, &fields(graph), node);
+    if path.iter().all(|&id| graph.nodes()[id].inputs.len() < 2) {
+        return Vec::new();
+    }
+    let mut cards: Vec<usize> = path.iter().filter_map(|&id| stage.card_of(id)).collect();
+    cards.dedup();
+    let edge = |pair: &[usize]| stage.edges.iter().position(|e| e.from == pair[0] && e.to == pair[1]);
+    cards.windows(2).filter_map(edge).collect()
 }
 
 /// The receptive field of a unit over the stage; `None` where the stage does not show the unit.
@@ -254,7 +268,8 @@ pub fn field(stage: &Stage, graph: &Graph, node: NodeId, unit: Unit) -> Option<O
     if !graph.nodes().get(node)?.shape.contains(unit) {
         return None;
     }
-    overlay(stage, graph, node, unit, &cone(graph, node, unit), maps_before(graph, node, unit.c))
+    let found = overlay(stage, graph, node, unit, &cone(graph, node, unit), maps_before(graph, node, unit.c))?;
+    Some(Overlay { widest: widest(stage, graph, node), ..found })
 }
 
 /// All units that a unit (a pixel of the input, say) has a part in; `None` where the stage does not show the unit.
@@ -277,6 +292,11 @@ pub fn reached(stage: &Stage, graph: &Graph, node: NodeId, unit: Unit) -> Option
 pub fn to_svg(overlay: &Overlay, stage: &Stage, title: &str) -> Drawing {
     let mut svg = Svg::new();
     svg.raw(r#"<g class="field" fill="none" pointer-events="none">"#);
+    for edge in overlay.widest.iter().filter_map(|&i| stage.edges.get(i)) {
+        let look =
+            format!(r#"class="widest" stroke="{FIELD}" stroke-width="3" stroke-opacity=".7" stroke-linejoin="round""#);
+        svg.path(&rounded(&edge.points, 6.0), &look);
+    }
     for patch in &overlay.patches {
         if patch.overhangs() {
             svg.rect(
