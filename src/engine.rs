@@ -7,6 +7,7 @@
 //! | `inbox.rs` | commands that wait |
 //! | `session.rs` | what each command does, and which event follows |
 //! | `lesson.rs` | training and testing between the commands, and the run that is kept |
+//! | `inquiry.rs` | what of the input something depends on, in passes between the commands |
 //! | `network.rs` | an opened network: values, arithmetic of a unit |
 //! | `attribution.rs` | gradients inside a network: what a unit or a class depends on |
 //! | `training.rs` | SGD on an executor; testing |
@@ -22,6 +23,7 @@ pub mod facts;
 pub mod files;
 pub mod golden;
 pub mod inbox;
+mod inquiry;
 mod lesson;
 pub mod network;
 pub mod platform;

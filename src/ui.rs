@@ -10,7 +10,9 @@
 //! side: `pad`, `clear`, `undo`, `random-digit`, `sample-0`…`sample-9`, `pen`, `centre`, `prepared`, `predicted`, `class-0`…, `milliseconds`,
 //! `codes`, `origin`, `engine-why`;
 //! stage: `breadcrumbs`, `stage` (canvas: `maps`), `card-NAME`, `tooltip`, `field`;
-//! panels: `panel-inspect`, `panel-field`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`, `receptive-field`;
+//! panels: `panel-inspect`, `panel-field`, `panel-attribution`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`,
+//! `receptive-field`, `field-NAME`, `field-passes`, `effective`, `effective-map`, `effective-field`, `effective-size`, `effective-over`, `effective-one`, `builder`, `stack-built`, `stack-one`, `attribution`,
+//! `attribution-map`, `attribution-of`, `attribution-class`, `method-saliency`…, `passes` (with `data-done`), `passes-ask`, `choice-layer`;
 //! training: `train-play`, `train-pause`, `train-step`, `train-reset`, `train-start`, `train-batch`, `train-lr`, `train-decay`, `train-momentum`,
 //! `train-weight-decay`, `train-seed`, `train-distort`, `distort-shift`…, `train-restore`, `halt`, `step`, `loss`, `accuracy`, `epoch`, `lr`,
 //! `speed`, `gradients`, `test`, `test-error`, `confusion`, `save`, `load`;
@@ -31,7 +33,11 @@ mod client;
 #[cfg(target_arch = "wasm32")]
 mod header;
 #[cfg(target_arch = "wasm32")]
+mod heat;
+#[cfg(target_arch = "wasm32")]
 mod hooks;
+#[cfg(target_arch = "wasm32")]
+mod inquiry;
 #[cfg(target_arch = "wasm32")]
 mod output;
 #[cfg(target_arch = "wasm32")]

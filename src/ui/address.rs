@@ -1,9 +1,10 @@
 //! The page's address: [`View`] to query string and back. Knows no browser. What is as usual is left out, so that a plain
 //! visit has a plain address; what cannot be read is as if it were not there.
 
-use super::state::{Lang, Panel, Theme, View};
+use super::state::{Lang, Method, Panel, Stack, Theme, View};
 use crate::arch;
-use crate::protocol::{Backend, Scale};
+use crate::graph::stack::Storey;
+use crate::protocol::{Backend, Over, Scale};
 use crate::tensor::Unit;
 
 /// Reads `?variant=lenet5&layer=c1&unit=3,9,14&…`, with or without the question mark.
@@ -29,6 +30,11 @@ pub fn parse(query: &str) -> View {
                 }
             }
             "scale" if value == "map" => view.scale = Scale::Map,
+            "over" => view.over = OVER.into_iter().find(|(_, name)| *name == value).map(|o| o.0).unwrap_or_default(),
+            "maps" => view.one_map = value == "one",
+            "method" => view.method = Method::ALL.into_iter().find(|m| m.name() == value).unwrap_or_default(),
+            "class" => view.class = value.parse().ok(),
+            "stack" => view.stack = stack(&value).unwrap_or_default(),
             "groups" => view.groups = value.split(',').filter(|g| !g.is_empty()).map(str::to_string).collect(),
             "hide" => view.hide = value.split(',').filter(|h| !h.is_empty()).map(str::to_string).collect(),
             _ => {}
@@ -70,6 +76,24 @@ pub fn print(view: &View) -> String {
     if view.scale == Scale::Map {
         pairs.push(("scale", "map".into()));
     }
+    if let Some((_, name)) = OVER.iter().skip(1).find(|(over, _)| *over == view.over) {
+        pairs.push(("over", (*name).into()));
+    }
+    if view.one_map {
+        pairs.push(("maps", "one".into()));
+    }
+    if view.method != Method::default() {
+        pairs.push(("method", view.method.name().into()));
+    }
+    if let Some(class) = view.class {
+        pairs.push(("class", class.to_string()));
+    }
+    if view.stack != Stack::default() {
+        let storeys = view.stack.storeys.iter();
+        let storeys = storeys.map(|s| format!("{}.{}.{}.{}", s.kernel, s.stride, s.padding, s.dilation));
+        let parts: Vec<String> = [view.stack.channels.to_string()].into_iter().chain(storeys).collect();
+        pairs.push(("stack", parts.join("~")));
+    }
     if !view.groups.is_empty() {
         pairs.push(("groups", view.groups.join(",")));
     }
@@ -84,6 +108,26 @@ pub fn print(view: &View) -> String {
         encode(&value, &mut out);
     }
     out
+}
+
+/// Names of the pictures that are averaged over; the first is usual.
+const OVER: [(Over, &str); 3] = [(Over::Shown, "shown"), (Over::Samples, "samples"), (Over::Noise, "noise")];
+
+/// `64~3.1.1.1~3.1.1.1`: channels, then kernel, stride, padding, dilation of each storey.
+fn stack(text: &str) -> Option<Stack> {
+    let mut parts = text.split('~');
+    let channels = parts.next()?.parse().ok().filter(|c| (1..=4096).contains(c))?;
+    let storey = |part: &str| {
+        let numbers: Vec<usize> = part.split('.').map(|n| n.parse().ok()).collect::<Option<_>>()?;
+        match numbers[..] {
+            [kernel @ 1..=31, stride @ 1..=8, padding @ 0..=31, dilation @ 1..=8] => {
+                Some(Storey { kernel, stride, padding, dilation })
+            }
+            _ => None,
+        }
+    };
+    let storeys: Vec<Storey> = parts.map(storey).collect::<Option<_>>()?;
+    (1..=Stack::MOST).contains(&storeys.len()).then_some(Stack { storeys, channels })
 }
 
 fn unit(text: &str) -> Option<Unit> {
@@ -151,6 +195,11 @@ mod tests {
             theme: Theme::Dark,
             backend: Some(Backend::Cpu),
             scale: Scale::Map,
+            over: Over::Noise,
+            one_map: true,
+            method: Method::Occlusion,
+            class: Some(281),
+            stack: Stack { storeys: vec![Storey { kernel: 11, stride: 4, padding: 2, dilation: 1 }], channels: 96 },
             groups: vec!["conv4_x".into(), "conv4_7".into()],
             hide: vec!["pad".into(), "train".into()],
         };
@@ -164,6 +213,9 @@ mod tests {
     fn nonsense_is_as_if_it_were_not_there() {
         let query = "?variant=nothing&unit=1,2&seed=-3&lang=fr&theme=pink&backend=tpu&scale=&hide=,&%&=&layer";
         assert_eq!(parse(query), View::new());
+        for stack in ["", "64", "64~3.1.1", "64~0.1.1.1", "0~3.1.1.1", "64~3.1.1.1~x"] {
+            assert_eq!(parse(&format!("over=all&method=x&class=-1&stack={stack}")), View::new());
+        }
         assert_eq!(parse("layer=c1&unit=1,2,3,4").unit, None);
         assert_eq!(parse("unit=1,2,3").unit, None, "a unit of no layer");
         assert_eq!(parse("layer=%zz%e").layer.as_deref(), Some("%zz%e"));

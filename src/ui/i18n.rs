@@ -76,7 +76,7 @@ pub fn value(x: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::state::Panel;
+    use crate::ui::state::{Method, Panel};
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
@@ -136,6 +136,7 @@ mod tests {
             list("theme-", &["auto", "light", "dark"]),
             Panel::ALL.iter().map(|p| format!("panel-{}", p.name())).collect(),
             list("start-", &["random", "shipped", "current"]),
+            ["", "-label", "-note"].map(|end| Method::ALL.map(|m| format!("method-{}{end}", m.name()))).concat(),
         ]
         .concat()
     }

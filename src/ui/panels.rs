@@ -2,6 +2,10 @@
 //! Knows facts and scenes, no network by name.
 
 mod arithmetic;
+mod attribution;
+mod builder;
+mod choice;
+mod effective;
 mod field;
 mod layer;
 
@@ -12,6 +16,9 @@ use crate::graph::describe::{self, Facts};
 use crate::graph::layout::{self, Card};
 use crate::tensor::Unit;
 use arithmetic::Arithmetic;
+use attribution::Attribution;
+use builder::Builder;
+use effective::Effective;
 use field::Growth;
 use layer::Layer;
 use std::rc::Rc;
@@ -98,7 +105,14 @@ pub fn Panels() -> Html {
                     <Layer described={described.clone()} {card} />
                 </>
             }) }
-            { body(Panel::Field, "inspect", html! { <Growth {described} {card} /> }) }
+            { body(Panel::Field, "inspect", html! {
+                <>
+                    <Effective described={described.clone()} {card} />
+                    <Growth described={described.clone()} {card} />
+                    <Builder />
+                </>
+            }) }
+            { body(Panel::Attribution, "inspect", html! { <Attribution {described} {card} /> }) }
             { body(Panel::Training, "", html! { <Training /> }) }
         </section>
     }

@@ -4,7 +4,8 @@
 
 use crate::arch::{self, Recipe};
 
-use crate::protocol::{Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Scale, TrainConfig};
+use crate::graph::stack::Storey;
+use crate::protocol::{Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Over, Scale, TrainConfig};
 use crate::tensor::Unit;
 
 /// Language of the page.
@@ -84,13 +85,15 @@ pub enum Panel {
     Inspect,
     /// Receptive fields.
     Field,
+    /// What of the picture a class depends on.
+    Attribution,
     /// Training.
     Training,
 }
 
 impl Panel {
     /// As they stand, from left to right.
-    pub const ALL: [Self; 3] = [Self::Inspect, Self::Field, Self::Training];
+    pub const ALL: [Self; 4] = [Self::Inspect, Self::Field, Self::Attribution, Self::Training];
 
     /// What `?hide=` calls it.
     pub fn control(self) -> &'static str {
@@ -105,8 +108,59 @@ impl Panel {
         match self {
             Self::Inspect => "inspect",
             Self::Field => "field",
+            Self::Attribution => "attribution",
             Self::Training => "training",
         }
+    }
+}
+
+/// How it is shown what a class depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Method {
+    /// Magnitude of the gradient.
+    #[default]
+    Saliency,
+    /// Gradient × input.
+    Product,
+    /// Grad-CAM.
+    GradCam,
+    /// Drop of the probability under a patch.
+    Occlusion,
+}
+
+impl Method {
+    /// As they stand in the choice.
+    pub const ALL: [Self; 4] = [Self::Saliency, Self::Product, Self::GradCam, Self::Occlusion];
+
+    /// Name in the URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Saliency => "saliency",
+            Self::Product => "product",
+            Self::GradCam => "gradcam",
+            Self::Occlusion => "occlusion",
+        }
+    }
+}
+
+/// A stack of convolutions that the user builds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stack {
+    /// From the picture on.
+    pub storeys: Vec<Storey>,
+    /// Maps in and out of each.
+    pub channels: usize,
+}
+
+impl Stack {
+    /// Storeys at most.
+    pub const MOST: usize = 6;
+}
+
+impl Default for Stack {
+    /// VGG's.
+    fn default() -> Self {
+        Self { storeys: vec![Storey::same(3); 3], channels: 64 }
     }
 }
 
@@ -131,6 +185,16 @@ pub struct View {
     pub backend: Option<Backend>,
     /// Scale of the colours.
     pub scale: Scale,
+    /// Pictures over which an effective receptive field is averaged.
+    pub over: Over,
+    /// Of the selected unit's map alone, not of all.
+    pub one_map: bool,
+    /// How it is shown what a class depends on.
+    pub method: Method,
+    /// Which class; `None`: the predicted one.
+    pub class: Option<usize>,
+    /// The stack of convolutions.
+    pub stack: Stack,
     /// Groups folded or opened other than they are at first.
     pub groups: Vec<String>,
     /// Controls that a teacher hides.
@@ -309,6 +373,7 @@ impl Model {
                 | Event::Shown { .. }
                 | Event::Explained { .. }
                 | Event::Tensor { .. }
+                | Event::Found { .. }
                 | Event::File { .. }
                 | Event::TrainedOn { .. }
                 | Event::SelfTested { .. }

@@ -1,36 +1,108 @@
-//! How the receptive field grows through the network. Knows facts, no network by name.
+//! Receptive fields of the open network: a table with kernel, stride, size, jump and place of each layer, and the sizes over depth. Knows
+//! facts and scenes, no network by name.
 
 use super::layer::LayerProps;
-use crate::ui::hooks::{use_network, use_words};
+use crate::ops::{Layer as _, Reach};
+use crate::scene::chart;
+use crate::ui::hooks::{go, use_network, use_page, use_size, use_words};
+use crate::ui::stage::scene_words;
 use yew::prelude::*;
 
-/// How the receptive field grows from layer to layer.
+/// Height of the plot in CSS pixels.
+const HEIGHT: f32 = 210.0;
+
+/// A number with a true minus sign; halves are written as such.
+fn half(twice: isize) -> String {
+    let text = if twice % 2 == 0 { (twice / 2).to_string() } else { format!("{:.1}", twice as f64 / 2.0) };
+    text.replace('-', "−")
+}
+
+/// Table and plot; a row or a bar selects its layer.
 #[component]
 pub fn Growth(props: &LayerProps) -> Html {
-    let (words, network) = (use_words(), use_network());
-    let input = network.as_ref().map_or(1, |n| n.graph.nodes()[n.graph.source()].shape.h).max(1);
-    let bars = props
-        .described
-        .cards
-        .iter()
-        .zip(&props.described.facts)
-        .enumerate()
-        .filter_map(|(i, (card, f))| Some((i, card, f.field?)));
-    html! {
-        <section aria-labelledby="field-title" data-testid="receptive-field">
-            <h3 id="field-title">{words.get("field-title")}</h3>
-            <ol class="growth">{ for bars.map(|(i, card, field)| {
-                let size = field.size[0];
-                // Beyond the whole input a field only grows into padding.
-                let share = size as f64 / input as f64 * 100.0;
-                html! {
-                    <li class={classes!((props.card == Some(i)).then_some("here"))}>
-                        <span class="growth-name">{card.title.clone()}</span>
-                        <span class="bar-track" aria-hidden="true"><span class="bar-fill" style={format!("width:{:.1}%", share.min(100.0))}></span></span>
-                        <span class="growth-size">{format!("{} × {}", field.size[0], field.size[1])}</span>
-                    </li>
+    let (page, words, network) = (use_page(), use_words(), use_network());
+    let frame = use_node_ref();
+    let (width, _) = use_size(&frame);
+    let chosen = props.card.and_then(|i| props.described.cards.get(i)).map(|card| card.layer);
+    let plot = use_memo((network.clone(), chosen, width as u32, words), |(network, chosen, width, words)| {
+        let wide = (*width as f32).max(240.0);
+        let drawing = |net| chart::fields(net, *chosen, wide, HEIGHT, &scene_words(*words));
+        network.as_ref().map(|net| AttrValue::from(drawing(net).svg))
+    });
+    let Some(net) = network else { return Html::default() };
+    let select = {
+        let page = page.clone();
+        Callback::from(move |layer: String| {
+            go(&page, |v| {
+                if v.layer.as_ref() != Some(&layer) {
+                    (v.layer, v.unit) = (Some(layer), None);
                 }
-            }) }</ol>
+            });
+        })
+    };
+    let onclick = {
+        let select = select.clone();
+        Callback::from(move |event: MouseEvent| {
+            let bar = event.target_dyn_into::<web_sys::Element>().and_then(|e| e.get_attribute("data-layer"));
+            if let Some(layer) = bar {
+                select.emit(layer);
+            }
+        })
+    };
+    let side = net.graph.nodes()[net.graph.source()].shape.h;
+    let needed = net.inference_nodes(); // auxiliary heads are there in training only
+    let cards = || {
+        let all = props.described.cards.iter().zip(&props.described.facts).enumerate();
+        all.filter(|(_, (card, _))| needed[card.node])
+    };
+    let row = |(i, (card, facts)): (usize, (&crate::graph::layout::Card, &crate::graph::describe::Facts))| {
+        let field = facts.field?;
+        let node = &net.graph.nodes()[card.layer];
+        let window = match node.op.reach(net.graph.input_shapes(card.layer).first().copied()?) {
+            Reach::Window(w) if card.folded.is_none() => Some(w),
+            _ => None,
+        };
+        let kernel = window.map_or("–".to_string(), |w| match w.dilation[0] {
+            1 => format!("{} × {}", w.kernel[0], w.kernel[1]),
+            d => format!("{} × {} ({d})", w.kernel[0], w.kernel[1]),
+        });
+        let stride = window.map_or("–".to_string(), |w| w.stride[0].to_string());
+        let onclick = {
+            let (select, name) = (select.clone(), node.name.clone());
+            Callback::from(move |_| select.emit(name.clone()))
+        };
+        let here = props.card == Some(i);
+        let centre = half(2 * field.start[0] + field.size[0] as isize - 1);
+        Some(html! {
+            <tr class={classes!(here.then_some("here"), (field.size[0] >= side).then_some("beyond"))} data-testid={format!("field-{}", node.name)}>
+                <th scope="row"><button type="button" class="link" {onclick} aria-pressed={here.to_string()}>{card.title.clone()}</button></th>
+                <td>{kernel}</td><td>{stride}</td>
+                <td class="seen">{format!("{} × {}", field.size[0], field.size[1])}</td>
+                <td>{field.jump[0].to_string()}</td>
+                <td>{half(2 * field.start[0])}</td>
+                <td>{centre}</td>
+            </tr>
+        })
+    };
+    let passes =
+        cards().find_map(|(_, (card, facts))| facts.field.filter(|f| f.size[0] >= side).map(|_| card.title.clone()));
+    let side_text = format!("{side} × {side}");
+    let head =
+        ["field-layer", "field-kernel", "field-stride", "field-size", "field-jump", "field-start", "field-centre"];
+    html! {
+        <section aria-labelledby="field-title" data-testid="receptive-field" ref={frame}>
+            <h3 id="field-title">{words.get("field-title")}</h3>
+            <p data-testid="field-passes">{ match &passes {
+                Some(layer) => words.fill("field-passes", &[("layer", layer), ("side", &side_text)]),
+                None => words.fill("field-never", &[("side", &side_text)]),
+            } }</p>
+            <div class="drawing field-plot" {onclick}>{ for (*plot).clone().map(Html::from_html_unchecked) }</div>
+            <div class="scroll tall" tabindex="0" role="region" aria-label={words.get("field-table")}>
+                <table class="field-table">
+                    <thead><tr>{ for head.into_iter().map(|key| html! { <th scope="col">{words.get(key)}</th> }) }</tr></thead>
+                    <tbody>{ for cards().filter_map(row) }</tbody>
+                </table>
+            </div>
             <p class="note">{words.get("field-note")}</p>
         </section>
     }
