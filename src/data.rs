@@ -2,15 +2,17 @@
 //! knows graphs, executors, the page, clocks or I/O.
 //!
 //! Reading order: [`idx`] and [`cifar`] (the files of MNIST and of CIFAR-10 → [`Dataset`]; [`looks`] names what a wrong file is instead), [`digits`] (a drawing →
-//! a 28×28 digit as MNIST's own), [`input`] (a picture → what a network reads), [`distort`] and [`augment`] (the same, randomly
-//! changed), [`batches`] (a shuffled, resumable stream of them), [`photo`] (a photograph → a network's input), [`labels`] (names of classes).
+//! a 28×28 digit as MNIST's own), [`handwriting`] (a photograph of one), [`input`] (a picture → what a network reads), [`distort`] and [`augment`] (the same, randomly
+//! changed), [`alter`] (the same, changed by the reader), [`batches`] (a shuffled, resumable stream of them), [`photo`] (a photograph → a network's input), [`labels`] (names of classes).
 
+pub mod alter;
 pub mod augment;
 pub mod batches;
 pub mod cifar;
 pub mod digits;
 pub mod distort;
 pub mod gzip;
+pub mod handwriting;
 pub mod idx;
 pub mod input;
 pub mod labels;

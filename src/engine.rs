@@ -10,6 +10,7 @@
 //! | `inquiry.rs` | what of the input something depends on, in passes between the commands |
 //! | `network.rs` | an opened network: values, arithmetic of a unit |
 //! | `attribution.rs` | gradients inside a network: what a unit or a class depends on |
+//! | `equivariance.rs` | what a move of the picture does to a layer |
 //! | `training.rs` | SGD on an executor; testing |
 //! | `executor.rs` | CPU or GPU behind one interface |
 //! | `files.rs` | weights ↔ safetensors |
@@ -18,6 +19,7 @@
 //! | `facts.rs`, `golden.rs` | documents of the command line |
 
 pub mod attribution;
+pub mod equivariance;
 pub mod executor;
 pub mod facts;
 pub mod files;

@@ -5,6 +5,7 @@
 
 use crate::arch::{Recipe, Schedule};
 pub use crate::colormap::Palette;
+pub use crate::data::alter::{Alterations, Cover};
 use crate::data::augment::Augmentation;
 use crate::graph::NodeId;
 use crate::ops::explain::Explanation;
@@ -95,7 +96,8 @@ pub enum Picture {
         nth: usize,
     },
     /// A photograph of any size: 8-bit red, green, blue, opacity, row-major (a canvas' `ImageData`), which go along as an `ArrayBuffer`
-    /// by transfer; without one, those that came last. Prepared as torchvision does ([`crate::data::photo`]).
+    /// by transfer; without one, those that came last. Prepared as torchvision does ([`crate::data::photo`]); for a network that reads
+    /// digits a digit is looked for on it ([`crate::data::handwriting`]).
     Photo {
         /// Columns.
         width: usize,
@@ -276,6 +278,16 @@ pub enum Command {
         /// What.
         picture: Picture,
     },
+    /// What is done to every picture from now on before the network sees it; the one that is shown is shown again. A script's own
+    /// input ([`Picture::Raw`]) is left alone.
+    Alter(Alterations),
+    /// What a move of the picture ([`Alterations::shift`]) did to the values of these nodes.
+    Compare {
+        /// Counts up.
+        request: Generation,
+        /// Whose.
+        nodes: Vec<NodeId>,
+    },
     /// One unit's value.
     Peek {
         /// Counts up.
@@ -360,6 +372,23 @@ pub enum Command {
     },
     /// Destroy the GPU device, as a driver crash would (tests).
     LoseDevice,
+}
+
+/// What a move of the picture did to one node's values.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Moved {
+    /// Which.
+    pub node: NodeId,
+    /// Units along which its maps should have moved: down, to the right. Whole numbers only where the move is a multiple of the jump; 0 where
+    /// units are no places of the picture.
+    pub by: [f32; 2],
+    /// ‖after − before‖ / ‖before‖ at the same places.
+    pub changed: f32,
+    /// The same after the maps before were moved along, over what is common to both; `None`: not by whole units.
+    pub left: Option<f32>,
+    /// Of the values that changed at their place, the share that is found again (to within 1/1000 of the largest) where it should have
+    /// moved; `None`: not by whole units, or none changed.
+    pub found: Option<f32>,
 }
 
 /// Which engine runs, and why.
@@ -494,6 +523,15 @@ pub enum Event {
         predicted: usize,
         /// Forward pass, read-back included.
         milliseconds: f32,
+    },
+    /// Answer to `Compare`.
+    Compared {
+        /// Of the command.
+        request: Generation,
+        /// The move.
+        shift: [i32; 2],
+        /// One a node, as asked for; none where the picture is not moved, or there is none.
+        moved: Vec<Moved>,
     },
     /// Answer to `Peek`.
     Value {

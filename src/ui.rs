@@ -6,9 +6,11 @@
 //! the engine paints) and `script` (`window.receptive`).
 //!
 //! Names for browser tests (`data-testid`):
-//! header: `variant-NAME`, `engine-badge` (with `data-backend`, `data-why`), `language`, `theme`, `share`;
+//! header: `variant-NAME`, `engine-badge` (with `data-backend`, `data-why`), `language`, `theme`, `projector`, `tour-again`, `share`;
 //! side: `pad`, `clear`, `undo`, `random-digit`, `sample-0`…`sample-9`, `pen`, `centre`, `prepared`, `predicted`, `class-0`…, `milliseconds`,
 //! `codes`, `origin`, `engine-why`;
+//! changing the picture: `alter`, `alter-move`, `alter-cover`, `alter-invert`, `alter-left`…, `alter-shift`, `alter-size`, `alter-noise`, `alter-seed`,
+//! `alter-reset`, `surface`; `camera`; the guided start: `tour`, `tour-text`, `tour-done`, `tour-back`, `tour-skip`, `tour-next`; what a move did: `shift`, `shift-TITLE`;
 //! stage: `breadcrumbs`, `stage` (canvas: `maps`), `card-NAME`, `tooltip`, `field`;
 //! panels: `panel-inspect`, `panel-field`, `panel-attribution`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`,
 //! `receptive-field`, `field-NAME`, `field-passes`, `effective`, `effective-map`, `effective-field`, `effective-size`, `effective-over`, `effective-one`, `builder`, `stack-built`, `stack-one`, `attribution`,
@@ -19,15 +21,20 @@
 //! everywhere: `notice` (with `data-fault`), `dismiss`, `download`.
 //!
 //! What a teacher can hide by the address, `?hide=pad,train`: `pad`, `samples` (keypad of test digits), `pen` (width and centring), `output`,
-//! `stage`, `panels`, `train`, `files` (save and load), `variants`, `engine`, `language`, `theme`, `share`.
+//! `stage`, `panels`, `train`, `files` (save and load), `variants`, `engine`, `language`, `theme`, `projector`, `tour` (guided start), `share`, `alter`, `camera`, `shift`.
 
 pub mod address;
+pub mod guide;
 pub mod i18n;
 pub mod record;
 pub mod state;
 
 #[cfg(target_arch = "wasm32")]
+mod alter;
+#[cfg(target_arch = "wasm32")]
 mod app;
+#[cfg(target_arch = "wasm32")]
+mod camera;
 #[cfg(target_arch = "wasm32")]
 mod client;
 #[cfg(target_arch = "wasm32")]
@@ -52,6 +59,8 @@ mod photo;
 mod script;
 #[cfg(target_arch = "wasm32")]
 mod stage;
+#[cfg(target_arch = "wasm32")]
+mod tour;
 #[cfg(target_arch = "wasm32")]
 mod training;
 

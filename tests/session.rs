@@ -10,8 +10,8 @@ use receptive::engine::platform::{FetchError, Files, Local, OnBytes, Painting, P
 use receptive::engine::session::Session;
 use receptive::gpu::{self, Gpu};
 use receptive::protocol::{
-    Backend, Command, Event, Halt, Inquiry, Origin, Over, PaintRect, Palette, Picture, Scale, Source, StepRecord,
-    TrainConfig, Weights, Why,
+    Alterations, Backend, Command, Event, Halt, Inquiry, Origin, Over, PaintRect, Palette, Picture, Scale, Source,
+    StepRecord, TrainConfig, Weights, Why,
 };
 use receptive::rng::Rng;
 use receptive::tensor::{Shape, Unit};
@@ -236,13 +236,103 @@ fn photographs_are_prepared_for_the_network_that_sees_them() {
     let events = show(&mut engine, 1, photo.clone(), Some(rgba.clone()));
     assert_eq!(input(&events), (prepared("resnet20-cifar", [3, 32, 32]), Shape::new(3, 32, 32)));
     assert_eq!(output(&events).len(), 10);
-    // Another network sees the same photograph, in its own way.
-    let events = engine.open("lenet5", Weights::Seed(1), None);
-    let seen = events.iter().position(|e| matches!(e, Event::Shown { .. })).unwrap();
-    assert_eq!(input(&events[seen..]), (prepared("lenet5", [1, 32, 32]), Shape::new(1, 32, 32)));
+    // A network for digits looks for one on it: dark on light.
+    engine.open("lenet5", Weights::Shipped, None);
+    for (digit, picture) in drawings() {
+        let Picture::Strokes { strokes, .. } = picture else { panic!() };
+        let pad = receptive::data::digits::render(&strokes, 24.0, 280);
+        let (side, edge) = (400, 60); // the pad on a grey sheet
+        let paper = |i: usize| {
+            let (y, x) = (i / side, i % side);
+            let inside = (edge..edge + 280).contains(&y) && (edge..edge + 280).contains(&x);
+            let ink = if inside { pad[(y - edge) * 280 + x - edge] } else { 0 };
+            (170.0 - 0.1 * x as f32) * (1.0 - 0.7 * f32::from(ink) / 255.0)
+        };
+        let rgba: Vec<u8> =
+            (0..side * side).flat_map(|i| [paper(i) as u8, paper(i) as u8, paper(i) as u8, 255]).collect();
+        let events = show(&mut engine, 3, Picture::Photo { width: side, height: side }, Some(rgba));
+        let predicted = events.iter().find_map(|e| match e {
+            Event::Output { predicted, .. } => Some(*predicted),
+            _ => None,
+        });
+        assert_eq!(predicted, Some(usize::from(digit)));
+    }
+    let sheet = vec![200; 40 * 40 * 4];
+    let events = show(&mut engine, 3, Picture::Photo { width: 40, height: 40 }, Some(sheet));
+    assert!(matches!(events[..], [Event::Shown { input: None, .. }, Event::Output { output: None, .. }]));
     // Pixels that are not so many.
     let events = show(&mut engine, 2, Picture::Photo { width: 50, height: 41 }, None);
     assert_eq!(failure(&events), "photo");
+}
+
+fn shown(events: &[Event]) -> Vec<f32> {
+    let found = events.iter().find_map(|e| match e {
+        Event::Shown { input, .. } => input.clone(),
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("{events:?}"))
+}
+
+#[test]
+fn what_the_reader_does_to_the_picture_is_shown_and_computed() {
+    let mut engine = Engine::with("lenet5");
+    assert!(matches!(engine.tell(Command::Alter(Alterations::default()))[..], [Event::Shown { input: None, .. }, _]));
+    let events = engine.tell(Command::Show { generation: 7, picture: drawings()[3].1.clone() });
+    let (plain, said) = (shown(&events), output(&events));
+    let alterations = Alterations { shift: [2, -1], invert: true, ..Alterations::default() };
+    let events = engine.tell(Command::Alter(alterations));
+    assert!(matches!(events[..], [Event::Shown { generation: 7, .. }, Event::Output { generation: 7, .. }]));
+    let at = |y: usize, x: usize| y * 32 + x;
+    // LeNet-5's paper is −0.1 and ink 1.175.
+    assert!((shown(&events)[at(12, 15)] - (1.175 - 0.1 - plain[at(10, 16)])).abs() < 1e-6);
+    assert_ne!(output(&events), said);
+    // What is computed is what is shown: the same through the raw input, which is left alone.
+    let (input, altered) = (shown(&events), output(&events));
+    let events = engine.tell(Command::Show { generation: 8, picture: Picture::Raw(input.clone()) });
+    assert_eq!((shown(&events), output(&events)), (input, altered));
+    // It holds for the next picture and the next network too, and can be taken back.
+    let events = engine.tell(Command::Show { generation: 9, picture: drawings()[3].1.clone() });
+    assert_ne!(shown(&events), plain);
+    let modern = engine.open("lenet5-modern", Weights::Seed(1), None);
+    assert!(shown(&modern)[0] > 1.0, "paper became ink");
+    engine.open("lenet5", Weights::Seed(1), None);
+    let events = engine.tell(Command::Alter(Alterations::default()));
+    assert_eq!((shown(&events), output(&events)), (plain, said));
+}
+
+#[test]
+fn a_moved_picture_moves_the_maps_along_until_pooling() {
+    let mut engine = Engine::with("lenet5-modern");
+    let net = variant("lenet5-modern").unwrap().build().unwrap();
+    let nodes: Vec<usize> =
+        ["conv1", "pool1", "pool2"].iter().map(|n| net.graph.find(n).unwrap()).chain([net.output]).collect();
+    let compare = |engine: &mut Engine, shift| {
+        let events = engine.tell(Command::Alter(Alterations { shift, ..Alterations::default() }));
+        let said = output(&events);
+        let events = engine.tell(Command::Compare { request: 4, nodes: nodes.clone() });
+        let [Event::Compared { request: 4, shift: told, moved }] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(*told, shift);
+        // What is shown is still shown.
+        let Event::Tensor { data, .. } =
+            &engine.tell(Command::Read { request: 1, source: Source::Value(net.output) })[0]
+        else {
+            panic!()
+        };
+        assert_eq!(*data, said);
+        moved.clone()
+    };
+    engine.tell(Command::Show { generation: 1, picture: drawings()[8].1.clone() });
+    assert!(compare(&mut engine, [0, 0]).is_empty());
+    let one = compare(&mut engine, [0, 1]);
+    assert_eq!(one.iter().map(|m| m.by[1]).collect::<Vec<_>>(), [1.0, 0.5, 0.25, 0.0]);
+    // A convolution's maps merely move; half a unit of a pooling is no move.
+    assert!(one[0].left.unwrap() < 1e-5 && one[0].found == Some(1.0) && one[0].changed > 0.1, "{one:?}");
+    assert_eq!((one[1].left, one[1].found, one[3].left), (None, None, None));
+    // By two pixels the maps behind the first pooling move too, by four those behind the second.
+    let two = compare(&mut engine, [2, 0]);
+    assert!(two[1].left.unwrap() < 1e-5 && two[1].by == [1.0, 0.0] && two[2].left.is_none(), "{two:?}");
+    let four = compare(&mut engine, [0, -4]);
+    assert!(four[2].left.unwrap() < 1e-5 && four[2].found == Some(1.0), "{four:?}");
 }
 
 #[test]

@@ -65,6 +65,11 @@ impl<'a> Photo<'a> {
         out
     }
 
+    /// How bright the middle square is, in `side`×`side` bytes, row-major: the shorter side becomes `side`.
+    pub fn greys(&self, side: usize) -> Vec<u8> {
+        self.window(side, (side, side)).into_iter().map(grey).collect()
+    }
+
     /// The middle `rows`×`columns` pixels of the picture resized so that its shorter side is `side`, row-major.
     ///
     /// torchvision's `Resize(side)` (the longer side is cut to a whole number) and `CenterCrop`.

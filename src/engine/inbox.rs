@@ -25,7 +25,7 @@ fn replaces(later: &Command, earlier: &Command) -> bool {
     match (later, earlier) {
         (Command::Show { .. }, Command::Show { picture, .. }) => !matches!(picture, Picture::Raw(_)),
         (Command::Paint { canvas: later, .. }, Command::Paint { canvas, .. }) => later == canvas,
-        (Command::Configure(_), Command::Configure(_)) => true,
+        (Command::Configure(_), Command::Configure(_)) | (Command::Alter(_), Command::Alter(_)) => true,
         (Command::Inquire { .. }, Command::Inquire { .. }) => true,
         (Command::Abandon { request }, Command::Inquire { request: earlier, .. }) => earlier <= request,
         _ => false,

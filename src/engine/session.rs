@@ -1,6 +1,7 @@
 //! What each command does and which events follow: an engine, an opened network, the picture shown, the canvases. Knows the
 //! protocol and the engine's parts; of the world only what [`Platform`] offers, of the page nothing.
 
+use super::equivariance;
 use super::executor::{Executor, GpuError};
 use super::files::{self, LoadError};
 use super::inbox::Inbox;
@@ -14,11 +15,12 @@ use crate::arch::{self, Architecture};
 use crate::cpu::paint::{self, Atlas, Map};
 use crate::data::looks::Looks;
 use crate::data::photo::{self, Photo};
-use crate::data::{Samples, digits};
+use crate::data::{Samples, digits, handwriting};
 use crate::gpu::{Canvas as Easel, Gpu};
+use crate::graph::{NodeId, receptive_field};
 use crate::protocol::{
-    Backend, Command, EngineInfo, Event, Fault, Generation, Origin, PaintRect, Palette, Picture, Scale, Source,
-    TrainConfig, Weights, Why,
+    Alterations, Backend, Command, EngineInfo, Event, Fault, Generation, Origin, PaintRect, Palette, Picture, Scale,
+    Source, TrainConfig, Weights, Why,
 };
 use crate::tensor::{Shape, Unit};
 use crate::weights::{CONVERT, WeightsError};
@@ -47,6 +49,10 @@ pub struct Session {
     pub(super) opened: Option<Opened>,
     pub(super) loading: Option<Loading>,
     picture: (Generation, Picture),
+    /// What is done to it before the network sees it.
+    alterations: Alterations,
+    /// It as prepared for the open network, before that; and its class, where it is known.
+    prepared: (Option<Vec<f32>>, Option<u8>),
     /// Of the photograph shown.
     pixels: Vec<u8>,
     samples: Option<Samples>,
@@ -171,7 +177,8 @@ fn weights_fault(error: &WeightsError) -> Fault {
 fn request(command: &Command) -> Option<Generation> {
     match command {
         Command::Open { generation, .. } | Command::Show { generation, .. } => Some(*generation),
-        Command::Peek { request, .. }
+        Command::Compare { request, .. }
+        | Command::Peek { request, .. }
         | Command::Explain { request, .. }
         | Command::Read { request, .. }
         | Command::Inquire { request, .. }
@@ -195,6 +202,8 @@ impl Session {
             opened: None,
             loading: None,
             picture: (0, Picture::Empty),
+            alterations: Alterations::default(),
+            prepared: (None, None),
             pixels: Vec::new(),
             samples: None,
             canvases: BTreeMap::new(),
@@ -282,6 +291,11 @@ impl Session {
                 self.picture = (*generation, picture);
                 self.show().await
             }
+            Command::Alter(alterations) => {
+                self.alterations = *alterations;
+                self.show_altered().await
+            }
+            Command::Compare { request, nodes } => self.compare(*request, nodes).await,
             Command::Peek { request, source, index } => {
                 let opened = self.opened(*source)?;
                 let value = opened.network.fetch(*source).await?;
@@ -616,16 +630,66 @@ impl Session {
 
     /// Shows the current picture to the open network.
     async fn show(&mut self) -> Result<(), Trouble> {
-        let (generation, picture) = self.picture.clone();
         let Some(opened) = &self.opened else { return Ok(()) };
-        let net = opened.network.net.clone();
-        let (input, label) = self.prepare(&net, &picture).await?;
-        let shape = net.graph.nodes()[net.graph.source()].shape;
+        let (net, picture) = (opened.network.net.clone(), self.picture.1.clone());
+        self.prepared = self.prepare(&net, &picture).await?;
+        self.show_altered().await
+    }
+
+    /// Shows it with what the reader does to it.
+    async fn show_altered(&mut self) -> Result<(), Trouble> {
+        let Some(net) = self.opened.as_ref().map(|o| o.network.net.clone()) else { return Ok(()) };
+        let (input, label) = (self.altered(&net, self.alterations), self.prepared.1);
         if let Some(opened) = &mut self.opened {
             opened.network.show(input.clone());
         }
-        self.send(Event::Shown { generation, input, shape, label });
+        let shape = net.graph.nodes()[net.graph.source()].shape;
+        self.send(Event::Shown { generation: self.picture.0, input, shape, label });
         self.refresh().await
+    }
+
+    /// The picture's input, altered.
+    fn altered(&self, net: &Architecture, alterations: Alterations) -> Option<Vec<f32>> {
+        let shape = net.graph.nodes()[net.graph.source()].shape;
+        // Where a picture could not be prepared for this network, that for the one before is there.
+        let mut input = self.prepared.0.clone().filter(|input| input.len() == shape.len())?;
+        if !matches!(self.picture.1, Picture::Raw(_)) {
+            alterations.apply(&mut input, shape, net.normalisation);
+        }
+        Some(input)
+    }
+
+    /// Runs the network on the picture as it would be unmoved, then as it is, and compares.
+    async fn compare(&mut self, request: Generation, nodes: &[NodeId]) -> Result<(), Trouble> {
+        let Some(net) = self.opened.as_ref().map(|o| o.network.net.clone()) else { return Err(nothing_open().into()) };
+        let shift = self.alterations.shift;
+        let pictures = [self.alterations.in_place(), self.alterations].map(|a| self.altered(&net, a));
+        let mut moved = Vec::new();
+        if let (Some(opened), [Some(unmoved), Some(input)], true) = (&mut self.opened, pictures, shift != [0, 0]) {
+            let network = &mut opened.network;
+            let nodes: Vec<NodeId> = nodes.iter().copied().filter(|&n| network.has(Source::Value(n))).collect();
+            let sources: Vec<Source> = nodes.iter().copied().map(Source::Value).collect();
+            network.show(Some(unmoved));
+            let done = network.compute(&sources).await;
+            let values = |network: &Network| -> Vec<Vec<f32>> {
+                sources.iter().map(|&s| network.value(s).unwrap_or_default().to_vec()).collect()
+            };
+            let before = values(network);
+            // Whatever happened: what is shown is shown.
+            network.show(Some(input));
+            network.compute(&sources).await?;
+            done?;
+            let (after, fields) = (values(network), receptive_field::fields(&net.graph));
+            for ((&node, before), after) in nodes.iter().zip(&before).zip(&after) {
+                let shape = net.graph.nodes()[node].shape;
+                if before.len() == shape.len() && after.len() == shape.len() {
+                    let jump = [fields[node].y.jump, fields[node].x.jump];
+                    moved.push(equivariance::compare(node, [before, after], shape, jump, shift));
+                }
+            }
+        }
+        self.send(Event::Compared { request, shift, moved });
+        Ok(())
     }
 
     /// A photograph's pixels. What was shown before stays where this fails.
@@ -665,6 +729,10 @@ impl Session {
             Picture::Photo { width, height } => {
                 let photo = Photo::new(&self.pixels, *width, *height);
                 let photo = photo.map_err(|e| fault("photo", &[("detail", &e.to_string())], e))?;
+                if net.reads_digits() {
+                    let digit = handwriting::digit(&photo.greys(handwriting::WINDOW));
+                    return Ok((digit.map(|digit| input(net, shape, &digit, (digits::SIDE, digits::SIDE))), None));
+                }
                 Ok((Some(photo.prepare(net.normalisation, shape.into())), None))
             }
             Picture::Strokes { strokes, size, pen, centre } => {

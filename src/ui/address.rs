@@ -22,6 +22,8 @@ pub fn parse(query: &str) -> View {
             "theme" => {
                 view.theme = [Theme::Light, Theme::Dark].into_iter().find(|t| t.name() == value).unwrap_or_default()
             }
+            "mode" => view.projector = value == "projector",
+            "alter" => view.alter = value.parse().unwrap_or_default(),
             "backend" => {
                 view.backend = match value.as_str() {
                     "gpu" => Some(Backend::Gpu),
@@ -69,6 +71,12 @@ pub fn print(view: &View) -> String {
     }
     if view.theme != Theme::Auto {
         pairs.push(("theme", view.theme.name().into()));
+    }
+    if view.projector {
+        pairs.push(("mode", "projector".into()));
+    }
+    if !view.alter.is_none() {
+        pairs.push(("alter", view.alter.to_string()));
     }
     if let Some(backend) = view.backend {
         pairs.push(("backend", if backend == Backend::Gpu { "gpu" } else { "cpu" }.into()));
@@ -176,6 +184,7 @@ fn decode(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Alterations;
 
     #[test]
     fn a_plain_visit_has_a_plain_address() {
@@ -193,6 +202,8 @@ mod tests {
             seed: Some(u64::MAX),
             lang: Some(Lang::Ko),
             theme: Theme::Dark,
+            projector: true,
+            alter: Alterations { shift: [0, -3], noise: 10, seed: 4, ..Alterations::default() },
             backend: Some(Backend::Cpu),
             scale: Scale::Map,
             over: Over::Noise,

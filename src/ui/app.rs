@@ -1,6 +1,7 @@
 //! The page as a whole: state, contexts, and the few effects that join it to browser and engine (address, language, colours,
 //! opening a network). Knows its parts, nothing of what they show.
 
+use super::alter::{Tools, WithAltering};
 use super::client::Client;
 use super::header::{EngineWhy, Header};
 use super::hooks::{Dark, Network, Page, Same, Words, use_page, use_window_event, use_words, window};
@@ -11,7 +12,8 @@ use super::photo::PhotoInput;
 use super::script;
 use super::stage::Stage;
 use super::state::{Action, Lang, Model, Theme, View};
-use super::{address, i18n};
+use super::tour::Tour;
+use super::{address, i18n, tour};
 use crate::arch;
 use crate::protocol::{Command, Fault, Weights};
 use wasm_bindgen::prelude::*;
@@ -148,10 +150,11 @@ pub fn App(props: &AppProps) -> Html {
         });
     }
     // Before the children's effects paint with the colours: they read the style sheet's variables.
-    use_memo((lang, dark), |&(lang, dark)| {
+    use_memo((lang, dark, page.view.projector), |&(lang, dark, projector)| {
         if let Some(root) = window().document().and_then(|d| d.document_element()) {
             let _ = root.set_attribute("lang", lang.tag());
             let _ = root.set_attribute("data-theme", if dark { "dark" } else { "light" });
+            let _ = root.set_attribute("data-mode", if projector { "projector" } else { "desk" });
         }
     });
     {
@@ -162,6 +165,15 @@ pub fn App(props: &AppProps) -> Html {
             }
         });
     }
+    let tour = use_state(tour::is_new_here);
+    let begin = {
+        let tour = tour.clone();
+        Callback::from(move |()| tour.set(true))
+    };
+    let close = {
+        let tour = tour.clone();
+        Callback::from(move |()| tour.set(false))
+    };
     let words = Words(lang);
     let bare = page.view.hides("pad") && page.view.hides("output");
     html! {
@@ -170,11 +182,14 @@ pub fn App(props: &AppProps) -> Html {
         <ContextProvider<Network> context={network}>
         <ContextProvider<Words> context={words}>
         <ContextProvider<Dark> context={Dark(dark)}>
-            <Header />
+            <WithAltering>
+            <Header tour={begin} />
+            <Tour on={*tour} close={close} />
             <div class="body">
                 <aside class="side" aria-label={words.get("side-label")} hidden={bare}>
                     <Pad />
                     <PhotoInput />
+                    <Tools />
                     <Output />
                     <EngineWhy />
                 </aside>
@@ -184,6 +199,7 @@ pub fn App(props: &AppProps) -> Html {
                 </main>
             </div>
             <Notices />
+            </WithAltering>
         </ContextProvider<Dark>>
         </ContextProvider<Words>>
         </ContextProvider<Network>>

@@ -20,6 +20,7 @@ struct Inner {
     worker: web_sys::Worker,
     listeners: RefCell<Vec<(u32, Listener)>>,
     next: Cell<Generation>,
+    shown: Cell<Generation>,
     variant: RefCell<String>,
     quiet: RefCell<HashSet<Generation>>,
 }
@@ -64,6 +65,7 @@ impl Client {
             worker: worker.clone(),
             listeners: RefCell::default(),
             next: Cell::new(1),
+            shown: Cell::new(0),
             variant: RefCell::default(),
             quiet: RefCell::default(),
         }));
@@ -117,6 +119,11 @@ impl Client {
         self.0.next.replace(self.0.next.get() + 1)
     }
 
+    /// The number of the picture that was sent last.
+    pub fn last_shown(&self) -> Generation {
+        self.0.shown.get()
+    }
+
     /// Sends a command.
     pub fn send(&self, command: &Command) {
         self.send_with(command, &[]);
@@ -124,6 +131,9 @@ impl Client {
 
     /// Sends a command and, by transfer, what goes along.
     pub fn send_with(&self, command: &Command, transferred: &[JsValue]) {
+        if let Command::Show { generation, .. } = command {
+            self.0.shown.set(*generation);
+        }
         let sent = wire::pack(command.clone(), transferred)
             .and_then(|packet| self.0.worker.post_message_with_transfer(&packet.message, &packet.transfer));
         if let Err(error) = sent {

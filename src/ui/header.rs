@@ -21,9 +21,16 @@ fn why(why: Why) -> &'static str {
     }
 }
 
+/// What the header needs.
+#[derive(Properties, PartialEq)]
+pub struct HeaderProps {
+    /// Begins the guided start.
+    pub tour: Callback<()>,
+}
+
 /// The header.
 #[component]
-pub fn Header() -> Html {
+pub fn Header(props: &HeaderProps) -> Html {
     let (words, page) = (use_words(), use_page());
     // A tab a paper; it leads to the first of its networks, which the page can show at work at once.
     let here = variant(&page.view.variant).map_or("", |v| v.family);
@@ -80,6 +87,9 @@ pub fn Header() -> Html {
                 <Badge />
                 <Language />
                 <Colours />
+                <Projector />
+                <button type="button" class="pill" id="tour-again" onclick={props.tour.reform(|_| ())} aria-label={words.get("tour-again")}
+                    title={words.get("tour-again")} data-testid="tour-again" hidden={page.view.hides("tour")}><span aria-hidden="true">{"?"}</span></button>
                 <Share />
             </div>
         </header>
@@ -166,6 +176,21 @@ fn Colours() -> Html {
     html! {
         <button type="button" class="pill" {onclick} aria-label={label.clone()} title={label} data-testid="theme" hidden={page.view.hides("theme")}>
             <span aria-hidden="true">{sign}</span></button>
+    }
+}
+
+/// Large type and strong contrast.
+#[component]
+fn Projector() -> Html {
+    let (words, page) = (use_words(), use_page());
+    let on = page.view.projector;
+    let onclick = {
+        let page = page.clone();
+        Callback::from(move |_| go(&page, |v| v.projector = !on))
+    };
+    html! {
+        <button type="button" class="pill" {onclick} aria-pressed={on.to_string()} aria-label={words.get("projector")} title={words.get("projector")}
+            data-testid="projector" hidden={page.view.hides("projector")}><span aria-hidden="true">{"⤢"}</span></button>
     }
 }
 

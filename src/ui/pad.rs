@@ -1,6 +1,8 @@
 //! Where a digit is drawn or picked: pad, its buttons, the keypad of test digits, and the picture as the network gets it.
 //! Strokes are painted here at once, on the main thread; the engine hears of them once a frame.
 
+use super::alter::Surface;
+use super::camera::Camera;
 use super::client::Client;
 use super::hooks::{
     colour, next_frame, use_client, use_dark, use_heard, use_network, use_page, use_pixel_ratio, use_words,
@@ -170,9 +172,15 @@ pub fn Pad() -> Html {
     {
         let (canvas, ink, filled) = (canvas.clone(), ink.clone(), filled.clone());
         use_heard(move |heard| {
+            if let Event::Shown { generation, input: None, .. } = &heard.event {
+                let mut ink = ink.borrow_mut();
+                if *generation == ink.shown && ink.sample.take().is_some() {
+                    repaint(&canvas, &ink, ratio); // nothing written before the camera
+                }
+            }
             if let Event::Shown { generation, input: Some(input), shape, .. } = &heard.event {
                 let mut ink = ink.borrow_mut();
-                let sample = matches!(ink.picture, Picture::Sample(_) | Picture::SampleOf { .. });
+                let sample = !matches!(ink.picture, Picture::Strokes { .. } | Picture::Empty);
                 if sample && *generation == ink.shown {
                     let low = input.iter().copied().fold(f32::MAX, f32::min);
                     let high = input.iter().copied().fold(f32::MIN, f32::max);
@@ -192,10 +200,22 @@ pub fn Pad() -> Html {
         let first = use_mut_ref(|| true);
         use_effect_with(here, move |here| {
             if !first.replace(false) && *here {
+                // A camera's last frame is not kept.
+                if matches!(ink.borrow().picture, Picture::Photo { .. }) {
+                    ink.borrow_mut().picture = Picture::Empty;
+                }
                 show(&ink, &client);
             }
         });
     }
+    let onframe = {
+        let ink = ink.clone();
+        Callback::from(move |(shown, picture)| {
+            let mut ink = ink.borrow_mut();
+            ink.strokes.clear();
+            (ink.picture, ink.shown) = (picture, shown);
+        })
+    };
     let change = {
         let (canvas, ink, client, filled) = (canvas.clone(), ink.clone(), client.clone(), filled.clone());
         Callback::from(move |picture: Option<Picture>| {
@@ -360,6 +380,7 @@ pub fn Pad() -> Html {
                 if !*filled {
                     <p class="pad-hint" aria-hidden="true">{words.get("pad-hint")}</p>
                 }
+                if here { <Surface /> }
             </div>
             <div class="row">
                 <button type="button" data-testid="clear" disabled={!*filled} onclick={clear.reform(|_| ())}>{words.get("pad-clear")}</button>
@@ -373,6 +394,7 @@ pub fn Pad() -> Html {
                         aria-label={words.fill("pad-key", &[("digit", &digit.to_string())])}>{digit}</button>
                 }) }
             </div>
+            <Camera {here} note="camera-note-digit" {onframe} />
             <div class="prepared">
                 <figure>
                     <Painted id={INPUT} rects={rects.into_iter().collect::<Vec<_>>()} size={(96.0, 96.0)}

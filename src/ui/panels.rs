@@ -8,6 +8,7 @@ mod choice;
 mod effective;
 mod field;
 mod layer;
+mod shift;
 
 use super::hooks::{Network, focus, go, use_network, use_page, use_words};
 use super::state::Panel;
@@ -21,6 +22,7 @@ use builder::Builder;
 use effective::Effective;
 use field::Growth;
 use layer::Layer;
+use shift::Shift;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -112,7 +114,8 @@ pub fn Panels() -> Html {
                     <Builder />
                 </>
             }) }
-            { body(Panel::Attribution, "inspect", html! { <Attribution {described} {card} /> }) }
+            { body(Panel::Attribution, "inspect", html! { <Attribution described={described.clone()} {card} /> }) }
+            { body(Panel::Shift, "inspect", html! { <Shift {described} {card} /> }) }
             { body(Panel::Training, "", html! { <Training /> }) }
         </section>
     }

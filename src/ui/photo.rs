@@ -1,13 +1,14 @@
 //! What networks that read photographs are shown: one that comes with the page, or the user's own by file, drop or paste; and the
 //! picture as the network gets it. Knows pictures, not networks; the engine unpacks and prepares them.
 
+use super::alter::{Surface, paint};
+use super::camera::Camera;
 use super::client::Client;
 use super::hooks::{next_frame, use_client, use_heard, use_network, use_page, use_window_event, use_words};
 use crate::data::photo::SAMPLES;
 use crate::protocol::{Command, Event, Picture};
-use crate::tensor::Shape;
 use std::rc::Rc;
-use wasm_bindgen::{Clamped, prelude::*};
+use wasm_bindgen::prelude::*;
 use yew::prelude::*;
 
 /// Which photograph is shown.
@@ -16,6 +17,8 @@ enum Chosen {
     Sample(usize),
     /// The user's: its name, the file.
     Own(String, JsValue),
+    /// What the camera shows, or showed last.
+    Camera,
 }
 
 fn show(client: &Client, chosen: &Chosen) {
@@ -26,6 +29,7 @@ fn show(client: &Client, chosen: &Chosen) {
             let picture = Picture::PhotoFile(name.clone());
             client.send_with(&Command::Show { generation, picture }, std::slice::from_ref(file));
         }
+        Chosen::Camera => {} // it shows itself
     }
 }
 
@@ -33,24 +37,6 @@ fn show(client: &Client, chosen: &Chosen) {
 fn picture(files: Option<web_sys::FileList>) -> Option<web_sys::File> {
     let files = files?;
     (0..files.length()).filter_map(|i| files.get(i)).find(|file| file.type_().starts_with("image/"))
-}
-
-/// Paints a network's input as the picture it was.
-fn paint(canvas: &NodeRef, net: &crate::arch::Architecture, shape: Shape, input: &[f32]) -> Option<()> {
-    let canvas = canvas.cast::<web_sys::HtmlCanvasElement>()?;
-    let map = shape.map();
-    let mut pixels = vec![255u8; map * 4];
-    for (channel, values) in input.chunks_exact(map).take(3).enumerate() {
-        let levels = net.normalisation.levels(channel);
-        for (pixel, value) in pixels.chunks_exact_mut(4).zip(values) {
-            pixel[channel] = ((value - levels.background) / levels.per_step).round() as u8;
-        }
-    }
-    canvas.set_width(shape.w as u32);
-    canvas.set_height(shape.h as u32);
-    let context: web_sys::CanvasRenderingContext2d = canvas.get_context("2d").ok()??.unchecked_into();
-    let image = web_sys::ImageData::new_with_u8_clamped_array(Clamped(&pixels), shape.w as u32).ok()?;
-    context.put_image_data(&image, 0.0, 0.0).ok()
 }
 
 /// The photograph and its choices. Shown for networks that do not read digits.
@@ -63,10 +49,12 @@ pub fn PhotoInput() -> Html {
     let here = network.as_ref().is_some_and(|n| !n.reads_digits());
     {
         // The engine keeps the picture from one network to the next; a drawing does not suit them.
-        let (client, chosen) = (client.clone(), chosen.clone());
+        let (client, gone) = (client.clone(), chosen.clone());
         use_effect_with((here, (*chosen).clone()), move |(here, chosen)| {
             if *here {
                 show(&client, chosen);
+            } else if *chosen == Chosen::Camera {
+                gone.set(Chosen::Sample(0));
             }
         });
     }
@@ -130,6 +118,14 @@ pub fn PhotoInput() -> Html {
     if !here {
         return Html::default();
     }
+    let onframe = {
+        let chosen = chosen.clone();
+        Callback::from(move |_| {
+            if *chosen != Chosen::Camera {
+                chosen.set(Chosen::Camera);
+            }
+        })
+    };
     let size = network.as_ref().map_or(String::new(), |n| {
         let shape = n.graph.nodes()[n.graph.source()].shape;
         format!("{}×{}", shape.h, shape.w)
@@ -150,11 +146,13 @@ pub fn PhotoInput() -> Html {
             <h2 id="photo-title">{words.get("photo-title")}</h2>
             <div class={classes!("pad-frame", "photo-frame", over.then_some("over"))} {ondrop} ondragover={drag(true)} ondragleave={drag(false)}>
                 <canvas ref={canvas} class="photo" role="img" data-testid="photo" aria-label={words.fill("input-caption", &[("size", &size)])} />
+                <Surface />
             </div>
             <p class="note">{words.fill("photo-note", &[("size", &size)])}</p>
             <div class="photo-samples" role="group" aria-label={words.get("photo-samples")} hidden={page.view.hides("samples")}>
                 { for SAMPLES.iter().enumerate().map(sample) }
             </div>
+            <Camera {here} note="camera-note" {onframe} />
             <label class="button">{words.get("photo-pick")}
                 <input type="file" accept="image/*" class="sr" onchange={pick} data-testid="photo-pick" /></label>
             if let Chosen::Own(name, _) = &*chosen { <span class="note">{" "}{name.clone()}</span> }

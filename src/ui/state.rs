@@ -5,7 +5,9 @@
 use crate::arch::{self, Recipe};
 
 use crate::graph::stack::Storey;
-use crate::protocol::{Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Over, Scale, TrainConfig};
+use crate::protocol::{
+    Alterations, Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Over, Scale, TrainConfig,
+};
 use crate::tensor::Unit;
 
 /// Language of the page.
@@ -87,13 +89,15 @@ pub enum Panel {
     Field,
     /// What of the picture a class depends on.
     Attribution,
+    /// What a move of the picture does to the layers.
+    Shift,
     /// Training.
     Training,
 }
 
 impl Panel {
     /// As they stand, from left to right.
-    pub const ALL: [Self; 4] = [Self::Inspect, Self::Field, Self::Attribution, Self::Training];
+    pub const ALL: [Self; 5] = [Self::Inspect, Self::Field, Self::Attribution, Self::Shift, Self::Training];
 
     /// What `?hide=` calls it.
     pub fn control(self) -> &'static str {
@@ -109,6 +113,7 @@ impl Panel {
             Self::Inspect => "inspect",
             Self::Field => "field",
             Self::Attribution => "attribution",
+            Self::Shift => "shift",
             Self::Training => "training",
         }
     }
@@ -181,6 +186,10 @@ pub struct View {
     pub lang: Option<Lang>,
     /// Colours.
     pub theme: Theme,
+    /// Large type and strong contrast, for a projector.
+    pub projector: bool,
+    /// What is done to the picture before the network sees it.
+    pub alter: Alterations,
     /// `None`: the engine chooses.
     pub backend: Option<Backend>,
     /// Scale of the colours.
@@ -318,6 +327,8 @@ pub enum Action {
     Opening(Generation),
     /// That opening failed, and whoever asked for it knows.
     Missed(Generation),
+    /// What is done to the picture has settled.
+    Alter(Alterations),
     /// Settings of training changed.
     Configure(TrainConfig),
     /// Other weights to start with.
@@ -412,6 +423,7 @@ impl Model {
                 next.before = next.origin.take().or(next.before);
             }
             Action::Missed(generation) => next.stay(generation),
+            Action::Alter(alter) => next.view.alter = alter,
             Action::Configure(config) => {
                 next.view.seed = (config.seed != 1 || next.view.seed.is_some()).then_some(config.seed);
                 next.config = config;

@@ -11,6 +11,8 @@ const FLAGS = [
   '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
   // Every other name does not resolve: a request that left the page's origin would fail and be seen.
   `--host-resolver-rules=MAP ${LAN} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1`,
+  // A camera that shows a moving pattern; whether a page may use it is still asked.
+  '--use-fake-device-for-media-stream',
   '--use-angle=gl', '--ignore-gpu-blocklist', '--disable-gpu-sandbox',
 ];
 // SwiftShader computes WebGPU on the CPU. Its canvases can be presented only in a window, hence Xvfb and no headless mode.
