@@ -1,6 +1,7 @@
 //! The page as a whole: state, contexts, and the few effects that join it to browser and engine (address, language, colours,
 //! opening a network). Knows its parts, nothing of what they show.
 
+use super::beside::{Beside, Link};
 use super::client::Client;
 use super::header::{EngineWhy, Header};
 use super::hooks::{Dark, Network, Page, Same, Words, use_page, use_window_event, use_words, window};
@@ -163,6 +164,8 @@ pub fn App(props: &AppProps) -> Html {
         });
     }
     let words = Words(lang);
+    let pointed = use_state_eq(|| None);
+    let link: Link = page.view.beside.is_some().then_some(pointed);
     let bare = page.view.hides("pad") && page.view.hides("output");
     html! {
         <ContextProvider<Client> context={client}>
@@ -170,6 +173,7 @@ pub fn App(props: &AppProps) -> Html {
         <ContextProvider<Network> context={network}>
         <ContextProvider<Words> context={words}>
         <ContextProvider<Dark> context={Dark(dark)}>
+        <ContextProvider<Link> context={link}>
             <Header />
             <div class="body">
                 <aside class="side" aria-label={words.get("side-label")} hidden={bare}>
@@ -180,10 +184,12 @@ pub fn App(props: &AppProps) -> Html {
                 </aside>
                 <main class="main">
                     <Stage />
+                    <Beside />
                     <Panels />
                 </main>
             </div>
             <Notices />
+        </ContextProvider<Link>>
         </ContextProvider<Dark>>
         </ContextProvider<Words>>
         </ContextProvider<Network>>

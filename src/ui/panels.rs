@@ -5,6 +5,7 @@ mod arithmetic;
 mod attribution;
 mod builder;
 mod choice;
+mod compare;
 mod effective;
 mod field;
 mod layer;
@@ -18,6 +19,7 @@ use crate::tensor::Unit;
 use arithmetic::Arithmetic;
 use attribution::Attribution;
 use builder::Builder;
+use compare::Compare;
 use effective::Effective;
 use field::Growth;
 use layer::Layer;
@@ -113,6 +115,7 @@ pub fn Panels() -> Html {
                 </>
             }) }
             { body(Panel::Attribution, "inspect", html! { <Attribution {described} {card} /> }) }
+            { body(Panel::Compare, "", html! { <Compare /> }) }
             { body(Panel::Training, "", html! { <Training /> }) }
         </section>
     }
