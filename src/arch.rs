@@ -9,8 +9,10 @@ use resnet::Block;
 mod alexnet;
 mod googlenet;
 mod lenet5;
+pub mod published;
 mod recipe;
 mod resnet;
+pub mod summary;
 mod vgg;
 
 pub use recipe::{Recipe, Schedule};

@@ -1,7 +1,8 @@
 //! Pure drawing: values in, geometry and SVG text out. Knows graphs and numbers; no network by name, no page, no device.
 //!
 //! [`stage`]: the network as cards; [`field`]: what a unit sees, over the stage; [`arithmetic`]: how its value came about;
-//! [`chart`]: curves, bars, matrices. Colours are CSS variables (with fallbacks for export), so themes are the page's affair.
+//! [`chart`]: curves, bars, matrices; [`scatter`]: points that have names; [`compare`]: the variants
+//! as such points. Colours are CSS variables (with fallbacks for export), so themes are the page's affair.
 
 use crate::ops::Kind;
 use std::borrow::Cow;
@@ -9,8 +10,10 @@ use std::fmt::Write as _;
 
 pub mod arithmetic;
 pub mod chart;
+pub mod compare;
 pub mod field;
 pub mod heat;
+pub mod scatter;
 pub mod stage;
 
 pub use crate::graph::layout::Frame;

@@ -15,6 +15,8 @@
 //! panels: `panel-inspect`, `panel-field`, `panel-attribution`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`,
 //! `receptive-field`, `field-NAME`, `field-passes`, `effective`, `effective-map`, `effective-field`, `effective-size`, `effective-over`, `effective-one`, `builder`, `stack-built`, `stack-one`, `attribution`,
 //! `attribution-map`, `attribution-of`, `attribution-class`, `method-saliency`…, `passes` (with `data-done`), `passes-ask`, `choice-layer`;
+//! compare: `panel-compare`, `choice`, `beside-choose`, `pair-A-B`, `sits-parameters`, `sits-macs`, `plot`, `axis-0`, `axis-1`, `spot-NAME`, `spot-tip`,
+//! `networks`, `sort-MEASURE`, `row-NAME`; the second network: `beside` (in it what is in the side and the stage), `beside-close`;
 //! training: `train-play`, `train-pause`, `train-step`, `train-reset`, `train-start`, `train-batch`, `train-lr`, `train-decay`, `train-momentum`,
 //! `train-weight-decay`, `train-seed`, `train-distort`, `distort-shift`…, `train-restore`, `halt`, `step`, `loss`, `accuracy`, `epoch`, `lr`,
 //! `speed`, `gradients`, `test`, `test-error`, `confusion`, `save`, `load`;
@@ -35,6 +37,7 @@ mod alter;
 mod app;
 #[cfg(target_arch = "wasm32")]
 mod camera;
+mod beside;
 #[cfg(target_arch = "wasm32")]
 mod client;
 #[cfg(target_arch = "wasm32")]
@@ -64,6 +67,13 @@ mod tour;
 #[cfg(target_arch = "wasm32")]
 mod training;
 
+/// Where the engine's program is, as the page says.
+#[cfg(target_arch = "wasm32")]
+fn engine_address() -> Option<String> {
+    let document = web_sys::window()?.document()?;
+    document.query_selector("meta[name=engine]").ok()??.get_attribute("content")
+}
+
 /// Starts the engine's worker and puts the page in place of the boot message.
 ///
 /// # Errors
@@ -71,10 +81,7 @@ mod training;
 #[cfg(target_arch = "wasm32")]
 pub fn start() -> Result<(), wasm_bindgen::JsValue> {
     let document = web_sys::window().and_then(|window| window.document()).ok_or("no document")?;
-    let address = document
-        .query_selector("meta[name=engine]")?
-        .and_then(|meta| meta.get_attribute("content"))
-        .ok_or("the page does not say where its engine is")?;
+    let address = engine_address().ok_or("the page does not say where its engine is")?;
     let client = client::Client::start(&address)?;
     client.send(&crate::protocol::Command::Start { backend: app::here().backend });
     let body = document.body().ok_or("no body")?;

@@ -1,7 +1,7 @@
 //! What a network costs: parameters, multiply-adds, memory. A fold over the graph.
 
 use super::{Graph, NodeId};
-use crate::ops::Layer;
+use crate::ops::{Kind, Layer};
 
 /// Cost of one node, or of several added up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -33,4 +33,17 @@ pub fn node(graph: &Graph, id: NodeId) -> Cost {
         macs: n.op.macs(&graph.input_shapes(id), n.shape),
         activations: n.shape.len(),
     }
+}
+
+/// Depth of a network as papers count it: layers with weights on the longest path to this node. A batch norm is no layer of
+/// its own, and a shortcut's projection lies on the shorter way.
+pub fn depth(graph: &Graph, output: NodeId) -> usize {
+    let nodes = graph.nodes();
+    let mut depths = vec![0; nodes.len()];
+    for (id, node) in nodes.iter().enumerate() {
+        let before = node.inputs.iter().map(|&i| depths[i]).max().unwrap_or(0);
+        let weighs = !graph.params_of(id).is_empty() && node.op.kind() != Kind::Normalisation;
+        depths[id] = before + usize::from(weighs);
+    }
+    depths[output]
 }

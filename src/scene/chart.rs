@@ -38,7 +38,7 @@ pub fn log_ticks(low: f64, high: f64) -> Vec<f64> {
 }
 
 /// A tick's label: no more digits than it needs.
-fn tick_label(v: f64) -> String {
+pub(crate) fn tick_label(v: f64) -> String {
     let size = v.abs();
     let text = if size >= 10_000.0 || v == 0.0 || size >= 1.0 && v.fract().abs() < 1e-9 {
         let digits = grouped(size.round() as u64);

@@ -288,6 +288,32 @@ pub fn reached(stage: &Stage, graph: &Graph, node: NodeId, unit: Unit) -> Option
     overlay(stage, graph, node, unit, &rects, maps_after(graph, node, unit.c))
 }
 
+fn framed(svg: &mut Svg, patch: &Patch) {
+    if patch.overhangs() {
+        svg.rect(
+            patch.rect,
+            &format!(r#"class="overhang" stroke="{FIELD}" stroke-dasharray="2 2" fill="{FIELD}" fill-opacity=".12""#),
+        );
+    }
+    // A halo of paper keeps the frame visible on dark and on orange maps.
+    svg.rect(
+        patch.inside.grow(0.75),
+        &format!(r#"class="halo" stroke="{PAPER}" stroke-width="3" stroke-opacity=".75""#),
+    );
+    svg.rect(patch.inside.grow(0.75), &format!(r#"class="patch" stroke="{FIELD}" stroke-width="1.5""#));
+}
+
+/// A patch of the input that a unit of another network sees, on this one's input; `None` where the stage does not show it.
+pub fn linked(stage: &Stage, graph: &Graph, seen: Rect) -> Option<Drawing> {
+    let index = stage.card_of(graph.source())?;
+    let card = &stage.cards[index];
+    let mut svg = Svg::new();
+    svg.raw(r#"<g class="field linked" fill="none" pointer-events="none">"#);
+    patches(index, card, seen, &vec![true; card.shape.c]).iter().for_each(|patch| framed(&mut svg, patch));
+    svg.raw("</g>");
+    Some(svg.finish(stage.size[0], stage.size[1], "overlay", "", ""))
+}
+
 /// The overlay, to lie over the stage's static layer; as large as the stage.
 pub fn to_svg(overlay: &Overlay, stage: &Stage, title: &str) -> Drawing {
     let mut svg = Svg::new();
@@ -297,22 +323,7 @@ pub fn to_svg(overlay: &Overlay, stage: &Stage, title: &str) -> Drawing {
             format!(r#"class="widest" stroke="{FIELD}" stroke-width="3" stroke-opacity=".7" stroke-linejoin="round""#);
         svg.path(&rounded(&edge.points, 6.0), &look);
     }
-    for patch in &overlay.patches {
-        if patch.overhangs() {
-            svg.rect(
-                patch.rect,
-                &format!(
-                    r#"class="overhang" stroke="{FIELD}" stroke-dasharray="2 2" fill="{FIELD}" fill-opacity=".12""#
-                ),
-            );
-        }
-        // A halo of paper keeps the frame visible on dark and on orange maps.
-        svg.rect(
-            patch.inside.grow(0.75),
-            &format!(r#"class="halo" stroke="{PAPER}" stroke-width="3" stroke-opacity=".75""#),
-        );
-        svg.rect(patch.inside.grow(0.75), &format!(r#"class="patch" stroke="{FIELD}" stroke-width="1.5""#));
-    }
+    overlay.patches.iter().for_each(|patch| framed(&mut svg, patch));
     for [a, b] in &overlay.lines {
         svg.line(*a, *b, &format!(r#"class="ray" stroke="{FIELD}" stroke-width="1.25" stroke-dasharray="4 3""#));
     }

@@ -3,6 +3,7 @@
 
 use super::state::{Lang, Method, Panel, Stack, Theme, View};
 use crate::arch;
+use crate::arch::summary::Measure;
 use crate::graph::stack::Storey;
 use crate::protocol::{Backend, Over, Scale};
 use crate::tensor::Unit;
@@ -14,6 +15,7 @@ pub fn parse(query: &str) -> View {
         let value = decode(value);
         match key {
             "variant" if arch::variant(&value).is_some() => view.variant = value,
+            "beside" => view.beside = arch::variant(&value).map(|v| v.name.into()),
             "layer" => view.layer = Some(value),
             "unit" => view.unit = unit(&value),
             "view" => view.panel = Panel::ALL.into_iter().find(|p| p.name() == value).unwrap_or_default(),
@@ -38,6 +40,14 @@ pub fn parse(query: &str) -> View {
             "class" => view.class = value.parse().ok(),
             "stack" => view.stack = stack(&value).unwrap_or_default(),
             "groups" => view.groups = value.split(',').filter(|g| !g.is_empty()).map(str::to_string).collect(),
+            "plot" => {
+                let axes = value.split_once(',').and_then(|(x, y)| Some([Measure::parse(x)?, Measure::parse(y)?]));
+                view.plot = axes;
+            }
+            "sort" => {
+                let (name, descending) = value.strip_prefix('-').map_or((value.as_str(), false), |name| (name, true));
+                view.sort = Measure::parse(name).map(|m| (m, descending));
+            }
             "hide" => view.hide = value.split(',').filter(|h| !h.is_empty()).map(str::to_string).collect(),
             _ => {}
         }
@@ -53,6 +63,9 @@ pub fn print(view: &View) -> String {
     let mut pairs: Vec<(&str, String)> = Vec::new();
     if view.variant != arch::VARIANTS[0].name {
         pairs.push(("variant", view.variant.clone()));
+    }
+    if let Some(beside) = &view.beside {
+        pairs.push(("beside", beside.clone()));
     }
     if let Some(layer) = &view.layer {
         pairs.push(("layer", layer.clone()));
@@ -104,6 +117,12 @@ pub fn print(view: &View) -> String {
     }
     if !view.groups.is_empty() {
         pairs.push(("groups", view.groups.join(",")));
+    }
+    if let Some([x, y]) = view.plot {
+        pairs.push(("plot", format!("{},{}", x.name(), y.name())));
+    }
+    if let Some((measure, descending)) = view.sort {
+        pairs.push(("sort", format!("{}{}", if descending { "-" } else { "" }, measure.name())));
     }
     if !view.hide.is_empty() {
         pairs.push(("hide", view.hide.join(",")));
@@ -185,6 +204,7 @@ fn decode(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::protocol::Alterations;
+    use crate::arch::published::Task;
 
     #[test]
     fn a_plain_visit_has_a_plain_address() {
@@ -212,17 +232,20 @@ mod tests {
             class: Some(281),
             stack: Stack { storeys: vec![Storey { kernel: 11, stride: 4, padding: 2, dilation: 1 }], channels: 96 },
             groups: vec!["conv4_x".into(), "conv4_7".into()],
+            beside: Some("resnet-digits".into()),
+            plot: Some([Measure::Macs, Measure::Error(Task::Top5)]),
+            sort: Some((Measure::Field, true)),
             hide: vec!["pad".into(), "train".into()],
         };
         let query = print(&view);
-        assert!(query.starts_with("?variant=lenet5-modern&layer=layer2%2Fconv%20"), "{query}");
+        assert!(query.starts_with("?variant=lenet5-modern&beside=resnet-digits&layer=layer2%2Fconv%20"), "{query}");
         assert!(query.ends_with("hide=pad,train"), "{query}");
         assert_eq!(parse(&query), view);
     }
 
     #[test]
     fn nonsense_is_as_if_it_were_not_there() {
-        let query = "?variant=nothing&unit=1,2&seed=-3&lang=fr&theme=pink&backend=tpu&scale=&hide=,&%&=&layer";
+        let query = "?variant=nothing&beside=nobody&unit=1,2&seed=-3&lang=fr&theme=pink&backend=tpu&plot=macs&sort=beauty&scale=&hide=,&%&=&layer";
         assert_eq!(parse(query), View::new());
         for stack in ["", "64", "64~3.1.1", "64~0.1.1.1", "0~3.1.1.1", "64~3.1.1.1~x"] {
             assert_eq!(parse(&format!("over=all&method=x&class=-1&stack={stack}")), View::new());

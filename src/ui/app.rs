@@ -2,6 +2,7 @@
 //! opening a network). Knows its parts, nothing of what they show.
 
 use super::alter::{Tools, WithAltering};
+use super::beside::{Beside, Link};
 use super::client::Client;
 use super::header::{EngineWhy, Header};
 use super::hooks::{Dark, Network, Page, Same, Words, use_page, use_window_event, use_words, window};
@@ -175,6 +176,8 @@ pub fn App(props: &AppProps) -> Html {
         Callback::from(move |()| tour.set(false))
     };
     let words = Words(lang);
+    let pointed = use_state_eq(|| None);
+    let link: Link = page.view.beside.is_some().then_some(pointed);
     let bare = page.view.hides("pad") && page.view.hides("output");
     html! {
         <ContextProvider<Client> context={client}>
@@ -183,6 +186,7 @@ pub fn App(props: &AppProps) -> Html {
         <ContextProvider<Words> context={words}>
         <ContextProvider<Dark> context={Dark(dark)}>
             <WithAltering>
+            <ContextProvider<Link> context={link}>
             <Header tour={begin} />
             <Tour on={*tour} close={close} />
             <div class="body">
@@ -195,10 +199,12 @@ pub fn App(props: &AppProps) -> Html {
                 </aside>
                 <main class="main">
                     <Stage />
+                    <Beside />
                     <Panels />
                 </main>
             </div>
             <Notices />
+            </ContextProvider<Link>>
             </WithAltering>
         </ContextProvider<Dark>>
         </ContextProvider<Words>>

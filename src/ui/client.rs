@@ -1,6 +1,6 @@
-//! The page's end of the protocol: starts the engine's worker, sends commands, hands events to whoever listens. Knows no component.
+//! The page's end of the protocol: starts an engine's worker, sends commands, hands events to whoever listens. Knows no component.
 
-use crate::protocol::{Command, Event, Fault, Generation, Weights, wire};
+use crate::protocol::{Command, Event, Fault, Generation, Picture, Weights, wire};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -23,6 +23,18 @@ struct Inner {
     shown: Cell<Generation>,
     variant: RefCell<String>,
     quiet: RefCell<HashSet<Generation>>,
+    /// What was shown last, for an engine that starts later.
+    picture: RefCell<Option<(Picture, Vec<JsValue>)>>,
+    /// An engine that is shown the same pictures.
+    beside: RefCell<Option<Client>>,
+    /// What the worker calls.
+    ears: RefCell<Option<(Closure<dyn FnMut(web_sys::MessageEvent)>, Closure<dyn FnMut(web_sys::Event)>)>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.worker.terminate();
+    }
 }
 
 /// A connection to the engine; clones are the same one.
@@ -52,6 +64,14 @@ fn failed(key: &str, detail: String) -> Heard {
     Heard { event: Event::Failed { request: None, fault }, transferred: Vec::new() }
 }
 
+/// The same bytes for another receiver: a buffer that is sent is gone. Files are handles.
+fn copied(value: &JsValue) -> JsValue {
+    match value.dyn_ref::<js_sys::ArrayBuffer>() {
+        Some(buffer) => buffer.slice(0).into(),
+        None => value.clone(),
+    }
+}
+
 impl Client {
     /// Starts the worker at this address.
     ///
@@ -68,27 +88,72 @@ impl Client {
             shown: Cell::new(0),
             variant: RefCell::default(),
             quiet: RefCell::default(),
+            picture: RefCell::default(),
+            beside: RefCell::default(),
+            ears: RefCell::default(),
         }));
-        // The connection lives as long as the page, so these closures are never taken back.
+        // They do not keep the connection: the worker ends with its last user.
         let heard = {
-            let client = client.clone();
+            let client = Rc::downgrade(&client.0);
             Closure::<dyn FnMut(web_sys::MessageEvent)>::new(move |message: web_sys::MessageEvent| {
-                client.hear(&message.data());
+                if let Some(client) = client.upgrade() {
+                    Self(client).hear(&message.data());
+                }
             })
         };
         worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
-        heard.forget();
         let broken = {
-            let client = client.clone();
+            let client = Rc::downgrade(&client.0);
             Closure::<dyn FnMut(web_sys::Event)>::new(move |event: web_sys::Event| {
                 let detail =
                     event.dyn_ref::<web_sys::ErrorEvent>().map(web_sys::ErrorEvent::message).unwrap_or_default();
-                client.tell(&failed("engine-crashed", detail));
+                if let Some(client) = client.upgrade() {
+                    Self(client).tell(&failed("engine-crashed", detail));
+                }
             })
         };
         worker.set_onerror(Some(broken.as_ref().unchecked_ref()));
-        broken.forget();
+        client.0.ears.replace(Some((heard, broken)));
         Ok(client)
+    }
+
+    /// Ends the worker, whoever still holds the connection; nothing is heard from it any more.
+    pub fn end(&self) {
+        self.0.worker.set_onmessage(None);
+        self.0.worker.set_onerror(None);
+        self.0.worker.terminate();
+    }
+
+    /// From now on shows another engine all pictures that this one is shown, beginning with the last; `None`: none any more.
+    pub fn show_beside(&self, other: Option<Client>) {
+        if let (Some(other), Some((picture, files))) = (&other, &*self.0.picture.borrow()) {
+            other.show(picture, files);
+        }
+        self.0.beside.replace(other);
+    }
+
+    fn show(&self, picture: &Picture, files: &[JsValue]) {
+        let files: Vec<JsValue> = files.iter().map(copied).collect();
+        self.send_with(&Command::Show { generation: self.number(), picture: picture.clone() }, &files);
+    }
+
+    /// Remembers a picture and passes it on. A script's own input is another network's only by chance, and stays here.
+    fn share(&self, picture: &Picture, files: &[JsValue]) {
+        if matches!(picture, Picture::Raw(_)) {
+            return;
+        }
+        if let Some(other) = &*self.0.beside.borrow() {
+            other.show(picture, files);
+        }
+        let mut last = self.0.picture.borrow_mut();
+        let files = match &*last {
+            // The pixels that came last.
+            Some((Picture::Photo { .. }, before)) if files.is_empty() && matches!(picture, Picture::Photo { .. }) => {
+                before.clone()
+            }
+            _ => files.iter().map(copied).collect(),
+        };
+        *last = Some((picture.clone(), files));
     }
 
     fn hear(&self, data: &JsValue) {
@@ -131,8 +196,9 @@ impl Client {
 
     /// Sends a command and, by transfer, what goes along.
     pub fn send_with(&self, command: &Command, transferred: &[JsValue]) {
-        if let Command::Show { generation, .. } = command {
+        if let Command::Show { generation, picture, .. } = command {
             self.0.shown.set(*generation);
+            self.share(picture, transferred);
         }
         let sent = wire::pack(command.clone(), transferred)
             .and_then(|packet| self.0.worker.post_message_with_transfer(&packet.message, &packet.transfer));

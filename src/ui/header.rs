@@ -1,8 +1,8 @@
 //! The strip on top: name, networks, engine, language, colours, share. Knows the registry, not the networks in it.
 
 use super::address;
-use super::hooks::{go, use_client, use_page, use_words, window};
-use super::state::Theme;
+use super::hooks::{Page, go, use_client, use_page, use_words, window};
+use super::state::{Theme, View};
 use crate::arch::{VARIANTS, Variant, variant};
 use crate::protocol::{Backend, Command, Why};
 use yew::prelude::*;
@@ -28,6 +28,24 @@ pub struct HeaderProps {
     pub tour: Callback<()>,
 }
 
+/// A link to another view of the page, by address and by click.
+pub fn link(page: &Page, view: View) -> (String, Callback<MouseEvent>) {
+    let href = match address::print(&view) {
+        query if query.is_empty() => "?".to_string(),
+        query => query,
+    };
+    let page = page.clone();
+    let onclick = Callback::from(move |event: MouseEvent| {
+        if event.ctrl_key() || event.meta_key() || event.shift_key() {
+            return; // the browser's own: another tab or window
+        }
+        event.prevent_default();
+        let view = view.clone();
+        go(&page, move |v| *v = view);
+    });
+    (href, onclick)
+}
+
 /// The header.
 #[component]
 pub fn Header(props: &HeaderProps) -> Html {
@@ -41,22 +59,7 @@ pub fn Header(props: &HeaderProps) -> Html {
         }
     }
     let tab = |variant: &&'static Variant| {
-        let view = page.view.of(variant.name);
-        let href = match address::print(&view) {
-            query if query.is_empty() => "?".to_string(),
-            query => query,
-        };
-        let onclick = {
-            let page = page.clone();
-            Callback::from(move |event: MouseEvent| {
-                if event.ctrl_key() || event.meta_key() || event.shift_key() {
-                    return; // the browser's own: another tab or window
-                }
-                event.prevent_default();
-                let view = view.clone();
-                go(&page, move |v| *v = view);
-            })
-        };
+        let (href, onclick) = link(&page, page.view.of(variant.name));
         html! {
             <li><a {href} {onclick} aria-current={(variant.family == here).then_some("page")} data-testid={format!("family-{}", variant.name)}>
                 {variant.family}<span class="year">{variant.year}</span></a></li>

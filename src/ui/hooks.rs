@@ -213,6 +213,11 @@ pub fn next_frame(f: impl FnOnce() + 'static) {
     let _ = window().request_animation_frame(Closure::once_into_js(f).unchecked_ref());
 }
 
+/// Milliseconds since the page was opened.
+pub fn now() -> f64 {
+    window().performance().map_or(0.0, |p| p.now())
+}
+
 /// Runs `f` after so many milliseconds.
 pub fn later(milliseconds: i32, f: impl FnOnce() + 'static) {
     let callback = Closure::once_into_js(f);

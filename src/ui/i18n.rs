@@ -76,6 +76,7 @@ pub fn value(x: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::summary::Measure;
     use crate::ui::state::{Method, Panel};
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
@@ -117,6 +118,8 @@ mod tests {
 
     /// Keys that are put together at run time: a prefix, and what can follow.
     fn composed() -> Vec<String> {
+        let rates = crate::arch::VARIANTS.iter().flat_map(|v| v.published());
+        let protocols: BTreeSet<&str> = rates.map(|r| r.protocol.name()).collect();
         let list = |prefix: &str, ends: &[&str]| ends.iter().map(|e| format!("{prefix}{e}")).collect::<Vec<_>>();
         [
             list(
@@ -137,6 +140,8 @@ mod tests {
             Panel::ALL.iter().map(|p| format!("panel-{}", p.name())).collect(),
             list("start-", &["random", "shipped", "current"]),
             ["", "-label", "-note"].map(|end| Method::ALL.map(|m| format!("method-{}{end}", m.name()))).concat(),
+            Measure::ALL.iter().map(|m| format!("measure-{}", m.name())).collect(),
+            protocols.iter().flat_map(|p| [format!("protocol-{p}"), format!("protocol-{p}-why")]).collect(),
         ]
         .concat()
     }

@@ -152,7 +152,7 @@ pub fn Output() -> Html {
         }
     };
     html! {
-        <section class="output" aria-labelledby="output-title" hidden={page.view.hides("output")}>
+        <section class="output" aria-label={format!("{title}: {}", arch.variant.title)} hidden={page.view.hides("output")}>
             <div class="answer">
                 <output class={classes!("digit", (!digits).then_some("word"))} data-testid="predicted" aria-live="polite" aria-label={words.get("output-answer")}>
                     { best.filter(|_| digits || known).map_or("–".to_string(), class_name) }
@@ -168,7 +168,7 @@ pub fn Output() -> Html {
                     }
                 </p>
             </div>
-            <h2 id="output-title">{title}
+            <h2>{title}
                 if distances { {" "}<small>{words.get("output-smaller")}</small> }
             </h2>
             if !digits && matches!(page.origin, Some(Origin::Random(_))) {

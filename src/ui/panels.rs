@@ -5,6 +5,7 @@ mod arithmetic;
 mod attribution;
 mod builder;
 mod choice;
+mod compare;
 mod effective;
 mod field;
 mod layer;
@@ -19,6 +20,7 @@ use crate::tensor::Unit;
 use arithmetic::Arithmetic;
 use attribution::Attribution;
 use builder::Builder;
+use compare::Compare;
 use effective::Effective;
 use field::Growth;
 use layer::Layer;
@@ -116,6 +118,7 @@ pub fn Panels() -> Html {
             }) }
             { body(Panel::Attribution, "inspect", html! { <Attribution described={described.clone()} {card} /> }) }
             { body(Panel::Shift, "inspect", html! { <Shift {described} {card} /> }) }
+            { body(Panel::Compare, "", html! { <Compare /> }) }
             { body(Panel::Training, "", html! { <Training /> }) }
         </section>
     }

@@ -1,6 +1,7 @@
 //! The diagram: the scene's SVG, the engine's canvas over it, and over both what is pointed at: value, receptive field, selection.
 //! Pointer and keyboard walk cards, maps and units. Knows scenes; computes no layout and no field.
 
+use super::beside::Linked;
 use super::hooks::{
     Same, Words, go, next_frame, use_client, use_heard, use_network, use_page, use_size, use_words, window,
 };
@@ -272,7 +273,7 @@ pub fn Stage() -> Html {
     let size = (f64::from(stage.size[0]), f64::from(stage.size[1]));
     let shown = (*cursor).or(selected_unit);
     html! {
-        <section class="stage-section" aria-label={words.get("stage-label")} hidden={page.view.hides("stage")}>
+        <section class="stage-section" aria-label={format!("{}: {}", words.get("stage-label"), net.variant.title)} hidden={page.view.hides("stage")}>
             <Crumbs scene={scene.clone()} {selected} unit={selected_unit.map(|(_, u)| u)} {select} />
             if !stage.open.is_empty() {
                 <ul class="groups" aria-label={words.get("groups-label")}>{ for stage.open.iter().map(|g| fold(layout::group_name(g))) }</ul>
@@ -285,6 +286,7 @@ pub fn Stage() -> Html {
                     { for stage.cards.iter().enumerate().map(button) }
                     { for stage.cards.iter().filter_map(unfold) }
                     <Bars scene={scene.clone()} net={net.clone()} />
+                    <Linked scene={scene.clone()} net={net.clone()} pointed={*cursor} />
                     <Over scene={scene.clone()} net={net} {shown} hovered={cursor.is_some()} client={client} />
                 </div>
             </div>
@@ -314,7 +316,7 @@ fn Drawing(props: &DrawingProps) -> Html {
 }
 
 /// A laid-out stage and its drawing.
-type Scene = Same<(scenes::Stage, AttrValue)>;
+pub type Scene = Same<(scenes::Stage, AttrValue)>;
 
 #[derive(Properties, PartialEq)]
 struct OverProps {
@@ -461,7 +463,7 @@ fn Crumbs(props: &CrumbsProps) -> Html {
     let back = |to: (Option<usize>, Option<Unit>)| props.select.reform(move |_: MouseEvent| to);
     let here = |text: String| html! { <li><span aria-current="location">{text}</span></li> };
     html! {
-        <nav class="crumbs-nav" aria-label={words.get("crumbs-label")}>
+        <nav class="crumbs-nav" aria-label={format!("{}: {title}", words.get("crumbs-label"))}>
             <ol class="crumbs" data-testid="breadcrumbs">
                 if let Some(card) = card {
                     <li><button type="button" onclick={back((None, None))}>{title}</button></li>

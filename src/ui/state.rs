@@ -2,6 +2,7 @@
 //! protocol; knows no browser and no component, so it is tested natively. What changes with each frame (strokes, curves,
 //! pictures) is not here: components keep it and paint it themselves.
 
+use crate::arch::summary::Measure;
 use crate::arch::{self, Recipe};
 
 use crate::graph::stack::Storey;
@@ -91,13 +92,16 @@ pub enum Panel {
     Attribution,
     /// What a move of the picture does to the layers.
     Shift,
+    /// All networks in a table and a plot.
+    Compare,
     /// Training.
     Training,
 }
 
 impl Panel {
     /// As they stand, from left to right.
-    pub const ALL: [Self; 5] = [Self::Inspect, Self::Field, Self::Attribution, Self::Shift, Self::Training];
+    pub const ALL: [Self; 6] =
+        [Self::Inspect, Self::Field, Self::Attribution, Self::Shift, Self::Compare, Self::Training];
 
     /// What `?hide=` calls it.
     pub fn control(self) -> &'static str {
@@ -114,6 +118,7 @@ impl Panel {
             Self::Field => "field",
             Self::Attribution => "attribution",
             Self::Shift => "shift",
+            Self::Compare => "compare",
             Self::Training => "training",
         }
     }
@@ -206,6 +211,12 @@ pub struct View {
     pub stack: Stack,
     /// Groups folded or opened other than they are at first.
     pub groups: Vec<String>,
+    /// A second network beside it; a name of [`arch::VARIANTS`].
+    pub beside: Option<String>,
+    /// The plot's axes, across and up; `None`: as usual.
+    pub plot: Option<[Measure; 2]>,
+    /// What the table of networks is sorted by, and whether from the largest down; `None`: by paper.
+    pub sort: Option<(Measure, bool)>,
     /// Controls that a teacher hides.
     pub hide: Vec<String>,
 }
@@ -227,6 +238,11 @@ impl View {
         self.hide.iter().any(|h| h == control)
     }
 
+    /// The plot's axes.
+    pub fn plot(&self) -> [Measure; 2] {
+        self.plot.unwrap_or([Measure::Parameters, Measure::Macs])
+    }
+
     /// The seed in use.
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or(1)
@@ -234,7 +250,10 @@ impl View {
 
     /// Whether going from the other to this one is a step that the browser's *back* should undo; else the URL is only kept up to date.
     pub fn is_step_from(&self, other: &Self) -> bool {
-        self.variant != other.variant || self.panel != other.panel || self.layer != other.layer
+        self.variant != other.variant
+            || self.panel != other.panel
+            || self.layer != other.layer
+            || self.beside != other.beside
     }
 }
 
@@ -414,8 +433,7 @@ impl Model {
             }
             Action::Visit(variant) => {
                 if variant != next.view.variant {
-                    let view = next.view.of(&variant);
-                    return next.after(Action::Go(view));
+                    return next.after(Action::Go(next.view.of(&variant)));
                 }
             }
             Action::Opening(generation) => {
