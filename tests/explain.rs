@@ -7,6 +7,7 @@ use receptive::ops::explain::Rule;
 use receptive::ops::{Ask, Case, Explanation, Layer, Op};
 use receptive::plan::{Plan, Request};
 use receptive::rng::Rng;
+use receptive::scene::beats::{beats, running};
 
 /// Works the told arithmetic out again, from its terms alone.
 fn work_out(told: &Explanation) -> f32 {
@@ -74,7 +75,11 @@ fn check(case: &Case, wrong: f32) -> Result<(), String> {
         let unit = output.unit(i);
         let ask = Ask { inputs: &inputs, shapes: &case.inputs, params: &tensors, output, unit };
         let told = case.op.explain(&ask);
-        for value in [told.steps.last().unwrap().1, work_out(&told)] {
+        let all = [told];
+        let beats = beats(&all);
+        let last = running(&all, &beats, beats.len()).unwrap();
+        let [told] = all;
+        for value in [told.steps.last().unwrap().1, work_out(&told), last] {
             if (value - found).abs() > 1e-5 * (1.0 + found.abs()) {
                 return Err(format!("{} {:?} at {unit:?}: told {value}, computed {found}", case.op.name(), case.name));
             }

@@ -38,6 +38,7 @@ pub fn scene_words(words: Words) -> scene::Words {
         map: get("scene-map"),
         from_row_column: get("scene-from-row-column"),
         more_terms: get("scene-more-terms"),
+        each_adds: get("scene-each-adds"),
         padding: get("scene-padding"),
         step: get("scene-step"),
         epoch: get("scene-epoch"),
