@@ -9,6 +9,7 @@ use resnet::Block;
 mod alexnet;
 mod googlenet;
 mod lenet5;
+mod notes;
 mod recipe;
 mod resnet;
 mod vgg;

@@ -2,7 +2,7 @@
 //!
 //! [`stage`]: the network as cards; [`field`]: what a unit sees, over the stage; [`arithmetic`]: how its value came about, [`beats`] one
 //! after the other;
-//! [`chart`]: curves, bars, matrices. Colours are CSS variables (with fallbacks for export), so themes are the page's affair.
+//! [`walk`]: its window on the map before it; [`gallery`]: all maps of a layer; [`chart`]: curves, bars, matrices. Colours are CSS variables (with fallbacks for export), so themes are the page's affair.
 
 use crate::ops::Kind;
 use std::borrow::Cow;
@@ -12,7 +12,9 @@ pub mod arithmetic;
 pub mod beats;
 pub mod chart;
 pub mod field;
+pub mod gallery;
 pub mod stage;
+pub mod walk;
 
 pub use crate::graph::layout::Frame;
 
@@ -38,6 +40,9 @@ pub struct Words {
     pub from_row_column: Cow<'static, str>,
     pub more_terms: Cow<'static, str>,
     pub each_adds: Cow<'static, str>,
+    pub to_inputs: Cow<'static, str>,
+    pub to_weights: Cow<'static, str>,
+    pub strongest: Cow<'static, str>,
     pub padding: Cow<'static, str>,
     pub step: Cow<'static, str>,
     pub epoch: Cow<'static, str>,
@@ -74,6 +79,9 @@ impl Default for Words {
             from_row_column: w("row {}, column {}"),
             more_terms: w("{} more terms"),
             each_adds: w("What each of the {} maps adds"),
+            to_inputs: w("to the input"),
+            to_weights: w("to the weights"),
+            strongest: w("The {} of {} maps to which most goes"),
             padding: w("padding"),
             step: w("step"),
             epoch: w("epoch"),
@@ -213,7 +221,10 @@ pub(crate) fn bmp(rows: usize, cols: usize, colour: impl Fn(usize) -> [u8; 3]) -
     let mut bytes = Vec::with_capacity(HEADER + rows * line);
     let words = |bytes: &mut Vec<u8>, words: &[u32]| words.iter().for_each(|w| bytes.extend(w.to_le_bytes()));
     bytes.extend(b"BM");
-    words(&mut bytes, &[(HEADER + rows * line) as u32, 0, HEADER as u32, 40, cols as u32, (rows as u32).wrapping_neg()]);
+    words(
+        &mut bytes,
+        &[(HEADER + rows * line) as u32, 0, HEADER as u32, 40, cols as u32, (rows as u32).wrapping_neg()],
+    );
     bytes.extend([1, 0, 24, 0]); // one plane, 24 bits; rows from the top, as the height is negative
     words(&mut bytes, &[0, (rows * line) as u32, 2835, 2835, 0, 0]);
     for row in 0..rows {

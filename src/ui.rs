@@ -10,7 +10,11 @@
 //! side: `pad`, `clear`, `undo`, `random-digit`, `sample-0`…`sample-9`, `pen`, `centre`, `prepared`, `predicted`, `class-0`…, `milliseconds`,
 //! `codes`, `origin`, `engine-why`;
 //! stage: `breadcrumbs`, `stage` (canvas: `maps`), `card-NAME`, `tooltip`, `field`;
-//! panels: `panel-inspect`, `panel-field`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`, `receptive-field`;
+//! panels: `panel-inspect`, `panel-layer`, `panel-field`, `panel-training`, `layer`, `receptive-field`;
+//! a unit: `arithmetic` (in it `data-value`, `data-running`, `data-step`), `walk`, `unit-play`, `unit-back`, `unit-forward`, `unit-slider`,
+//! `unit-count`, `unit-all`, `unit-course`, `unit-speed`, `unit-caption`, `backward-toggle`, `backward-class`, `backward-chain`;
+//! a layer's maps: `maps-view`, `layer-select`, `layer-before`, `layer-after`, `sort`, `scale`, `colours`, `page`, `page-before`,
+//! `page-after`, `map-0`…, `map-large`, `histogram`, `dead-units`, `silent-maps`, `filters`, `filters-coloured`;
 //! training: `train-play`, `train-pause`, `train-step`, `train-reset`, `train-start`, `train-batch`, `train-lr`, `train-decay`, `train-momentum`,
 //! `train-weight-decay`, `train-seed`, `train-distort`, `distort-shift`…, `train-restore`, `halt`, `step`, `loss`, `accuracy`, `epoch`, `lr`,
 //! `speed`, `gradients`, `test`, `test-error`, `confusion`, `save`, `load`;

@@ -10,7 +10,7 @@ use receptive::graph::receptive_field::fields;
 use receptive::ops::explain::Explanation;
 use receptive::ops::{Activation, Ask, Conv2d, Flatten, Kind, Layer, Linear, Loss, MaxPool2d, Window};
 use receptive::rng::Rng;
-use receptive::scene::arithmetic::arithmetic;
+use receptive::scene::arithmetic::{arithmetic, backward};
 use receptive::scene::beats::beats;
 use receptive::scene::chart::{self, Curve, GradientRow, Reading};
 use receptive::scene::field::{self, Overlay};
@@ -376,6 +376,17 @@ fn arithmetic_is_told_beat_by_beat_without_jumping() {
             let value = number(told.last().unwrap().steps.last().unwrap().1);
             assert!(!draw(0).svg.contains("class=\"line\""), "{layer}");
             assert!(draw(all.len()).svg.contains(&format!("= {value}</text>")), "{layer}");
+        }
+        for width in [360.0, 620.0] {
+            let drawing = backward(&told[0], 0.25, width, Palette::Light, &Words::default());
+            assert!(drawing.width <= width, "{layer}: {} in {width}", drawing.width);
+            assert_eq!(sticking_out(&drawing), [""; 0], "{layer} backwards in {width}");
+            let tiny = backward(&told[0], 2e-7, width, Palette::Light, &Words::default());
+            assert_eq!(sticking_out(&tiny), [""; 0], "{layer} backwards in {width}");
+            assert!(tiny.svg.contains("× 10⁻"), "{layer}");
+            if width == 620.0 {
+                snapshot(&format!("backward-{network}-{layer}"), &drawing);
+            }
         }
         let half = arithmetic(&told, Some(all.len() / 2), 620.0, Palette::Light, &Words::default());
         snapshot(&format!("beats-{network}-{layer}"), &half);

@@ -8,6 +8,7 @@ use super::lesson::{Data, Lesson};
 use super::network::Network;
 use super::platform::{FetchError, Files, Local, Painting, Pixels, Platform};
 use super::self_test;
+use super::survey;
 use super::training::RunState;
 use crate::arch::{self, Architecture};
 use crate::cpu::paint::{self, Atlas, Map};
@@ -46,6 +47,8 @@ pub struct Session {
     pub(super) opened: Option<Opened>,
     pub(super) loading: Option<Loading>,
     picture: (Generation, Picture),
+    /// Its class, where it is known.
+    label: Option<u8>,
     /// Of the photograph shown.
     pixels: Vec<u8>,
     samples: Option<Samples>,
@@ -171,6 +174,8 @@ fn request(command: &Command) -> Option<Generation> {
         Command::Open { generation, .. } | Command::Show { generation, .. } => Some(*generation),
         Command::Peek { request, .. }
         | Command::Explain { request, .. }
+        | Command::Survey { request, .. }
+        | Command::Backward { request, .. }
         | Command::Read { request, .. }
         | Command::Save { request }
         | Command::TrainOn { request, .. }
@@ -192,6 +197,7 @@ impl Session {
             opened: None,
             loading: None,
             picture: (0, Picture::Empty),
+            label: None,
             pixels: Vec::new(),
             samples: None,
             canvases: BTreeMap::new(),
@@ -287,6 +293,15 @@ impl Session {
                 Ok(())
             }
             Command::Explain { request, node, unit } => self.explain(*request, *node, *unit).await,
+            Command::Backward { request, node, unit, class } => self.backward(*request, *node, *unit, *class).await,
+            Command::Survey { request, node } => {
+                let source = Source::Value(*node);
+                let network = &mut self.opened(source)?.network;
+                let maps = network.net.graph.nodes()[*node].shape.c;
+                let survey = survey::survey(network.fetch(source).await?.ok_or_else(nothing_shown)?, maps);
+                self.send(Event::Surveyed { request: *request, node: *node, survey });
+                Ok(())
+            }
             Command::Read { request, source } => {
                 let opened = self.opened(*source)?;
                 let shape = opened.network.dimensions(*source);
@@ -611,6 +626,7 @@ impl Session {
         let net = opened.network.net.clone();
         let (input, label) = self.prepare(&net, &picture).await?;
         let shape = net.graph.nodes()[net.graph.source()].shape;
+        self.label = label;
         if let Some(opened) = &mut self.opened {
             opened.network.show(input.clone());
         }
@@ -740,8 +756,11 @@ impl Session {
             (opened.network.executor.backend(), &mut self.easel, &self.gpu)
         {
             // One picture a palette, and in practice one.
-            for palette in [Palette::Light, Palette::Dark] {
+            for palette in Palette::ALL {
                 let canvases: Vec<_> = chosen.clone().filter(|(_, canvas)| canvas.palette == palette).collect();
+                if canvases.is_empty() {
+                    continue;
+                }
                 match direct(&mut opened.network, easel, gpu, &canvases, palette) {
                     Ok(paintings) => self.world.hang(&paintings),
                     Err(error) => {
@@ -786,6 +805,29 @@ impl Session {
         }
         let (nodes, explanations, value) = network.explain(node, unit).await?.ok_or_else(nothing_shown)?;
         self.send(Event::Explained { request, nodes, explanations, value });
+        Ok(())
+    }
+}
+
+impl Session {
+    async fn backward(
+        &mut self,
+        request: Generation,
+        node: usize,
+        unit: Unit,
+        class: Option<usize>,
+    ) -> Result<(), Trouble> {
+        let label = self.label.map(usize::from);
+        let network = &mut self.opened(Source::Value(node))?.network;
+        let shape = network.net.graph.nodes()[node].shape;
+        if !shape.contains(unit) {
+            return Err(fault("no-such-unit", &[], format!("{unit:?} is not in {shape}")).into());
+        }
+        let output = network.output().ok_or_else(nothing_shown)?.to_vec();
+        let loss = network.net.loss;
+        let class = class.or(label).filter(|class| *class < output.len()).unwrap_or_else(|| loss.predict(&output));
+        let (loss, deltas) = network.deltas(node, unit, &output, class).await?.ok_or_else(nothing_shown)?;
+        self.send(Event::Backed { request, class, known: label == Some(class), loss, deltas });
         Ok(())
     }
 }

@@ -477,16 +477,6 @@ pub fn arithmetic(
         None => explanations.iter().map(Progress::whole).collect(),
     };
     let (mut y, mut used) = (0f32, 0f32);
-    if let Some(done) = done {
-        let [what, so_far] = caption(explanations, &beats, done, words);
-        p.svg.text([0.0, 15.0], FONT, &what, &format!(r#"class="caption" fill="{FIELD}" font-weight="600""#));
-        let wrap = text_width(&what, FONT) + text_width(&so_far, FONT) + 20.0 > width;
-        let at = [if wrap { 0.0 } else { width }, if wrap { 33.0 } else { 15.0 }];
-        let anchor = if wrap { "start" } else { "end" };
-        let attributes = format!(r#"class="running" text-anchor="{anchor}" fill="{INK}" font-weight="700""#);
-        p.svg.text(at, FONT, &so_far, &attributes);
-        y = 44.0; // two lines always, so that nothing jumps
-    }
     for (e, progress) in explanations.iter().zip(&progress) {
         if !matches!(e.rule, Rule::Activation(_) | Rule::Copy) {
             let [right, bottom] = terms(&mut p, e, progress, done.is_some(), y, width);
@@ -619,6 +609,79 @@ fn terms(p: &mut Painter<'_>, e: &Explanation, progress: &Progress, told: bool, 
         }
     }
     [used, y + rows as f32 * 17.0 + 8.0]
+}
+
+/// The power of ten of which numbers up to `top` are readable multiples; 0 where they are readable themselves.
+fn power(top: f32) -> i32 {
+    if (0.05..1000.0).contains(&top) { 0 } else { top.log10().floor() as i32 }
+}
+
+/// `⁻⁵`.
+fn superscript(n: i32) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let digits = n.unsigned_abs().to_string();
+    let digits = digits.bytes().map(|b| DIGITS[usize::from(b - b'0')]);
+    (if n < 0 { Some('⁻') } else { None }).into_iter().chain(digits).collect()
+}
+
+/// How `delta`, the loss's gradient at the unit, spreads to inputs and weights: of the terms to which most goes, a grid each.
+pub fn backward(e: &Explanation, delta: f32, width: f32, palette: Palette, words: &Words) -> Drawing {
+    let mut p = Painter { svg: Svg::new(), palette, words };
+    let spread = e.spread(delta);
+    let mut order: Vec<usize> = (0..e.terms.len()).collect();
+    let goes = |i: usize| spread.inputs[i].iter().map(|v| v.abs()).sum::<f32>();
+    order.sort_by(|&a, &b| goes(b).total_cmp(&goes(a)).then(a.cmp(&b)));
+    order.truncate(4);
+    order.sort_unstable();
+    // Gradients are often small: as multiples of a power of ten they can be read.
+    let powers = [&spread.inputs, &spread.weights].map(|all| power(scale(all.iter().flatten().copied())));
+    let tops = [0, 1].map(|i| {
+        let all = if i == 0 { &spread.inputs } else { &spread.weights };
+        scale(all.iter().flatten().map(|v| v / 10f32.powi(powers[i])))
+    });
+    let grids = 1 + usize::from(!spread.weights.is_empty());
+    let (mut x, mut y, mut tallest, mut used) = (0f32, 0f32, 0f32, 0f32);
+    if order.len() < e.terms.len() {
+        let heading = put(&words.strongest, &[&order.len().to_string(), &e.terms.len().to_string()]);
+        p.svg.text([0.0, SMALL], SMALL, &heading, &format!(r#"fill="{MUTED}""#));
+        y += SMALL + 10.0;
+    }
+    let room = |term: &Term| {
+        let least = grids as f32 * (term.size[1] as f32 * READABLE).max(96.0) + OPERATOR;
+        let abreast = (((width + BETWEEN) / (least + BETWEEN)) as usize).clamp(1, order.len());
+        (width - BETWEEN * (abreast as f32 - 1.0)) / abreast as f32
+    };
+    for &i in &order {
+        let term = &e.terms[i];
+        let cells = Cells::of(term, grids, room(term) + RESULT);
+        let apart = cells.width().max(96.0) + OPERATOR;
+        let wide = apart * grids as f32 - OPERATOR;
+        if x > 0.0 && x + wide > width {
+            (x, y, tallest) = (0.0, y + tallest + 14.0, 0.0);
+        }
+        p.svg.text([x, y + SMALL], SMALL, &place(e.rule, term, words), &format!(r#"fill="{MUTED}""#));
+        let told = [(Some(&spread.inputs[i]), &words.to_inputs, "w"), (spread.weights.get(i), &words.to_weights, "x")];
+        for (g, (values, name, factor)) in told.into_iter().filter_map(|(v, n, f)| v.map(|v| (v, n, f))).enumerate() {
+            let left = x + g as f32 * apart;
+            let name = if e.rule == Rule::WeightedSum { format!("{name}: {factor}·δ") } else { name.to_string() };
+            let name = if powers[g] == 0 { name } else { format!("{name} (× 10{})", superscript(powers[g])) };
+            p.svg.text([left, y + 2.0 * SMALL + 4.0], SMALL, &name, &format!(r#"fill="{INK}""#));
+            let values: Vec<Option<f32>> =
+                values.iter().zip(&term.values).map(|(v, there)| there.map(|_| *v / 10f32.powi(powers[g]))).collect();
+            let tips: Vec<String> = if values.len() <= SINGLE {
+                values.iter().map(|v| v.map_or_else(String::new, |v| number(v * 10f32.powi(powers[g])))).collect()
+            } else {
+                Vec::new()
+            };
+            let (top, mark) = (tops[g], term.mark.filter(|_| e.rule == Rule::Max));
+            let grid = Grid { values: &values, top, mark, tips: &tips, told: values.len(), now: None };
+            p.grid(&cells, [left, y + 2.0 * SMALL + 11.0], &grid);
+        }
+        tallest = tallest.max(cells.height() + 2.0 * SMALL + 12.0);
+        used = used.max(x + wide);
+        x += wide + BETWEEN;
+    }
+    p.svg.finish(width.max(used.ceil()), (y + tallest + 6.0).ceil(), "arithmetic backward", &words.to_inputs, "")
 }
 
 #[cfg(test)]

@@ -196,7 +196,8 @@ mod tests {
         let value = |i: usize| (i % 7) as f32 - 3.0;
         let terms = (0..maps).map(|map| {
             let values: Vec<f32> = (0..side * side).map(|i| value(i + map)).collect();
-            let term = Term { map, size: [side, side], values: values.iter().copied().map(Some).collect(), ..Term::default() };
+            let term =
+                Term { map, size: [side, side], values: values.iter().copied().map(Some).collect(), ..Term::default() };
             term.weighted(&values)
         });
         weighted_sum(terms.collect(), Some(0.5))

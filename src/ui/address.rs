@@ -1,7 +1,7 @@
 //! The page's address: [`View`] to query string and back. Knows no browser. What is as usual is left out, so that a plain
 //! visit has a plain address; what cannot be read is as if it were not there.
 
-use super::state::{Lang, Panel, Theme, View};
+use super::state::{Colours, Lang, Panel, Sort, Theme, View};
 use crate::arch;
 use crate::protocol::{Backend, Scale};
 use crate::tensor::Unit;
@@ -15,6 +15,10 @@ pub fn parse(query: &str) -> View {
             "variant" if arch::variant(&value).is_some() => view.variant = value,
             "layer" => view.layer = Some(value),
             "unit" => view.unit = unit(&value),
+            "map" => view.map = value.parse().ok(),
+            "step" => view.step = value.parse().ok(),
+            "backward" => view.backward = value == "1",
+            "class" => view.class = value.parse().ok(),
             "view" => view.panel = Panel::ALL.into_iter().find(|p| p.name() == value).unwrap_or_default(),
             "seed" => view.seed = value.parse().ok(),
             "lang" => view.lang = Lang::parse(&value),
@@ -29,13 +33,20 @@ pub fn parse(query: &str) -> View {
                 }
             }
             "scale" if value == "map" => view.scale = Scale::Map,
+            "colours" => view.colours = Colours::ALL.into_iter().find(|c| c.name() == value).unwrap_or_default(),
+            "sort" => view.sort = Sort::ALL.into_iter().find(|s| s.name() == value).unwrap_or_default(),
             "groups" => view.groups = value.split(',').filter(|g| !g.is_empty()).map(str::to_string).collect(),
             "hide" => view.hide = value.split(',').filter(|h| !h.is_empty()).map(str::to_string).collect(),
             _ => {}
         }
     }
     if view.layer.is_none() {
-        view.unit = None;
+        (view.unit, view.map) = (None, None);
+    }
+    if view.unit.is_some() {
+        view.map = None;
+    } else {
+        view.step = None;
     }
     view
 }
@@ -50,8 +61,15 @@ pub fn print(view: &View) -> String {
         pairs.push(("layer", layer.clone()));
         if let Some(u) = view.unit {
             pairs.push(("unit", format!("{},{},{}", u.c, u.y, u.x)));
+            pairs.extend(view.step.map(|step| ("step", step.to_string())));
+        } else if let Some(map) = view.map {
+            pairs.push(("map", map.to_string()));
         }
     }
+    if view.backward {
+        pairs.push(("backward", "1".into()));
+    }
+    pairs.extend(view.class.map(|class| ("class", class.to_string())));
     if view.panel != Panel::default() {
         pairs.push(("view", view.panel.name().into()));
     }
@@ -69,6 +87,12 @@ pub fn print(view: &View) -> String {
     }
     if view.scale == Scale::Map {
         pairs.push(("scale", "map".into()));
+    }
+    if view.colours != Colours::default() {
+        pairs.push(("colours", view.colours.name().into()));
+    }
+    if view.sort != Sort::default() {
+        pairs.push(("sort", view.sort.name().into()));
     }
     if !view.groups.is_empty() {
         pairs.push(("groups", view.groups.join(",")));
@@ -145,12 +169,18 @@ mod tests {
             variant: "lenet5-modern".into(),
             layer: Some("layer2/conv 한&=%".into()),
             unit: Some(Unit { c: 3, y: 9, x: 14 }),
+            map: None,
+            step: Some(17),
+            backward: true,
+            class: Some(4),
             panel: Panel::Training,
             seed: Some(u64::MAX),
             lang: Some(Lang::Ko),
             theme: Theme::Dark,
             backend: Some(Backend::Cpu),
             scale: Scale::Map,
+            colours: Colours::Cividis,
+            sort: Sort::Largest,
             groups: vec!["conv4_x".into(), "conv4_7".into()],
             hide: vec!["pad".into(), "train".into()],
         };
@@ -166,6 +196,11 @@ mod tests {
         assert_eq!(parse(query), View::new());
         assert_eq!(parse("layer=c1&unit=1,2,3,4").unit, None);
         assert_eq!(parse("unit=1,2,3").unit, None, "a unit of no layer");
+        assert_eq!(parse("map=3").map, None, "a map of no layer");
+        let map = parse("layer=c1&map=3&step=4&colours=pink&sort=");
+        assert_eq!((map.map(), map.step, map.colours, map.sort), (Some(3), None, Colours::Signed, Sort::Index));
+        assert_eq!(print(&map), "?layer=c1&map=3");
+        assert_eq!(print(&parse("layer=c1&map=3&unit=4,0,0")), "?layer=c1&unit=4,0,0");
         assert_eq!(parse("layer=%zz%e").layer.as_deref(), Some("%zz%e"));
     }
 }

@@ -2,8 +2,11 @@
 //! Knows facts and scenes, no network by name.
 
 mod arithmetic;
+mod backward;
 mod field;
+mod filters;
 mod layer;
+mod maps;
 
 use super::hooks::{Network, focus, go, use_network, use_page, use_words};
 use super::state::Panel;
@@ -14,6 +17,7 @@ use crate::tensor::Unit;
 use arithmetic::Arithmetic;
 use field::Growth;
 use layer::Layer;
+use maps::Maps;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -94,10 +98,11 @@ pub fn Panels() -> Html {
             </div>
             { body(Panel::Inspect, "inspect", html! {
                 <>
-                    <Arithmetic described={described.clone()} {selection} />
+                    <Arithmetic described={described.clone()} {selection} seen={panel == Panel::Inspect} />
                     <Layer described={described.clone()} {card} />
                 </>
             }) }
+            { body(Panel::Layer, "inspect wide", html! { <Maps described={described.clone()} {card} seen={panel == Panel::Layer} /> }) }
             { body(Panel::Field, "inspect", html! { <Growth {described} {card} /> }) }
             { body(Panel::Training, "", html! { <Training /> }) }
         </section>
