@@ -40,7 +40,8 @@ impl Cells {
             (rows, cols)
         };
         let room = (width - RESULT - (grids as f32 - 1.0) * OPERATOR) / (grids * cols.max(1)) as f32;
-        let side = if numbers { room.floor().clamp(22.0, 36.0) } else { room.floor().clamp(2.0, 11.0) };
+        let side =
+            if numbers { room.floor().clamp(22.0, 36.0) } else { room.floor().min(11.0).max(room.min(2.0)).max(0.25) };
         Self { rows, cols, side, numbers }
     }
 
@@ -663,9 +664,11 @@ pub fn backward(e: &Explanation, delta: f32, width: f32, palette: Palette, words
         let told = [(Some(&spread.inputs[i]), &words.to_inputs, "w"), (spread.weights.get(i), &words.to_weights, "x")];
         for (g, (values, name, factor)) in told.into_iter().filter_map(|(v, n, f)| v.map(|v| (v, n, f))).enumerate() {
             let left = x + g as f32 * apart;
-            let name = if e.rule == Rule::WeightedSum { format!("{name}: {factor}·δ") } else { name.to_string() };
-            let name = if powers[g] == 0 { name } else { format!("{name} (× 10{})", superscript(powers[g])) };
-            p.svg.text([left, y + 2.0 * SMALL + 4.0], SMALL, &name, &format!(r#"fill="{INK}""#));
+            p.svg.text([left, y + 2.0 * SMALL + 4.0], SMALL, name, &format!(r#"fill="{INK}""#));
+            let factor = if e.rule == Rule::WeightedSum { format!("{factor}·δ") } else { String::new() };
+            let power = if powers[g] == 0 { String::new() } else { format!(" × 10{}", superscript(powers[g])) };
+            let formula = format!("{factor}{power}");
+            p.svg.text([left, y + 3.0 * SMALL + 7.0], SMALL, formula.trim(), &format!(r#"fill="{MUTED}""#));
             let values: Vec<Option<f32>> =
                 values.iter().zip(&term.values).map(|(v, there)| there.map(|_| *v / 10f32.powi(powers[g]))).collect();
             let tips: Vec<String> = if values.len() <= SINGLE {
@@ -675,9 +678,9 @@ pub fn backward(e: &Explanation, delta: f32, width: f32, palette: Palette, words
             };
             let (top, mark) = (tops[g], term.mark.filter(|_| e.rule == Rule::Max));
             let grid = Grid { values: &values, top, mark, tips: &tips, told: values.len(), now: None };
-            p.grid(&cells, [left, y + 2.0 * SMALL + 11.0], &grid);
+            p.grid(&cells, [left, y + 3.0 * SMALL + 14.0], &grid);
         }
-        tallest = tallest.max(cells.height() + 2.0 * SMALL + 12.0);
+        tallest = tallest.max(cells.height() + 3.0 * SMALL + 15.0);
         used = used.max(x + wide);
         x += wide + BETWEEN;
     }

@@ -5,6 +5,7 @@ use super::backward::{Backward, Told};
 use super::{Described, Selection};
 use crate::graph::NodeId;
 use crate::ops::explain::{Explanation, Rule, Term};
+use crate::ops::{Flatten, Op};
 use crate::protocol::{Command, Event as Said, PaintRect, Source};
 use crate::scene::arithmetic::{arithmetic, caption, line};
 use crate::scene::beats::{Beat, What, beats, term_at};
@@ -179,7 +180,10 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
                 1 => name(node).clone(),
                 _ => words.fill("unit-map", &[("layer", name(node)), ("map", &map.to_string())]).to_string(),
             };
-            format!("{} → {}", place(input, term.map), place(told.node, told.unit.c))
+            // A flattening stands on the card of the layer that reads it: the maps are those before it.
+            let from = if nodes[input].op == Op::Flatten(Flatten) { nodes[input].inputs[0] } else { input };
+            let before = if from == input { place(input, term.map) } else { name(from).clone() };
+            format!("{before} → {}", place(told.node, told.unit.c))
         };
         let over = walk.over(term, now, told.unit, *course == Course::Units, &title);
         let rects = |node: NodeId, plate: &crate::scene::gallery::Plate| -> Vec<PaintRect> {
