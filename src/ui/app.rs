@@ -108,21 +108,23 @@ pub fn App(props: &AppProps) -> Html {
     {
         // The address follows.
         let last = use_mut_ref(|| page.view.clone());
-        let newest = use_mut_ref(|| 0u32);
+        let newest = use_mut_ref(|| (0u32, 0f64)); // number of the change; when the last one was
         use_effect_with(page.view.clone(), move |view| {
             let before = last.replace(view.clone());
-            *newest.borrow_mut() += 1;
-            if view.is_step_from(&before) {
-                write_address(view, true);
-            } else {
-                // Whoever walks with a key held down goes faster than browsers take addresses.
-                let (view, number) = (view.clone(), *newest.borrow());
-                later(80, move || {
-                    if *newest.borrow() == number {
-                        write_address(&view, false);
-                    }
-                });
+            let now = js_sys::Date::now();
+            let (number, last) = *newest.borrow();
+            let number = number + 1;
+            *newest.borrow_mut() = (number, now);
+            if view.is_step_from(&before) || now - last > 200.0 {
+                return write_address(view, view.is_step_from(&before));
             }
+            // Whoever walks with a key held down goes faster than browsers take addresses.
+            let view = view.clone();
+            later(200, move || {
+                if newest.borrow().0 == number {
+                    write_address(&view, false);
+                }
+            });
         });
     }
     {
