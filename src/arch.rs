@@ -9,6 +9,7 @@ use resnet::Block;
 mod alexnet;
 mod googlenet;
 mod lenet5;
+mod notes;
 pub mod published;
 mod recipe;
 mod resnet;

@@ -31,6 +31,7 @@ pub mod network;
 pub mod platform;
 pub mod self_test;
 pub mod session;
+pub mod survey;
 pub mod training;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;

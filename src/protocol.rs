@@ -37,6 +37,7 @@ impl Arrays for Event {
             Self::Shown { input: Some(values), .. } => vec![values],
             Self::Tensor { data, .. } => vec![data],
             Self::Found { maps, .. } => vec![maps],
+            Self::Surveyed { survey, .. } => vec![&mut survey.maps],
             Self::TrainedOn { losses, .. } => vec![losses],
             _ => Vec::new(),
         }
@@ -134,6 +135,26 @@ pub struct PaintRect {
     pub cols: usize,
     /// Left, top, width, height in device pixels.
     pub at: [f32; 4],
+}
+
+/// Numbers of each map in [`Survey::maps`].
+pub const MAP_FACTS: usize = 3;
+
+/// What a layer's values are like, for one picture.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Survey {
+    /// Of each map in order: mean, largest value, share of units above zero. They travel by transfer.
+    pub maps: Vec<f32>,
+    /// Units in all.
+    pub units: usize,
+    /// Units whose value is exactly zero; they are not among `counts`.
+    pub zeros: usize,
+    /// Units above zero.
+    pub positive: usize,
+    /// Smallest and largest value.
+    pub range: [f32; 2],
+    /// How many of the values other than zero fall into each of equal bins from the smallest to the largest.
+    pub counts: Vec<u32>,
 }
 
 /// What one colour scale spans.
@@ -306,7 +327,25 @@ pub enum Command {
         /// Which.
         unit: Unit,
     },
-    /// A whole tensor (scripts; histogram).
+    /// The gradient of the loss for the picture shown with respect to a unit, and to the values before it on its card.
+    Backward {
+        /// Counts up.
+        request: Generation,
+        /// Whose.
+        node: NodeId,
+        /// Which.
+        unit: Unit,
+        /// The class that the loss is for; `None`: the picture's own where it is known, else the predicted one.
+        class: Option<usize>,
+    },
+    /// What a layer's maps are like for the picture shown.
+    Survey {
+        /// Counts up.
+        request: Generation,
+        /// Whose.
+        node: NodeId,
+    },
+    /// A whole tensor (scripts; filters in colour).
     Read {
         /// Counts up.
         request: Generation,
@@ -550,6 +589,28 @@ pub enum Event {
         explanations: Vec<Explanation>,
         /// The unit's value as the engine computed it.
         value: f32,
+    },
+    /// Answer to `Backward`.
+    Backed {
+        /// Of the command.
+        request: Generation,
+        /// The class that the loss is for.
+        class: usize,
+        /// Whether it is the picture's own.
+        known: bool,
+        /// The loss.
+        loss: f32,
+        /// Its gradient with respect to the unit of each node that `Explained` tells of, in the same order.
+        deltas: Vec<f32>,
+    },
+    /// Answer to `Survey`.
+    Surveyed {
+        /// Of the command.
+        request: Generation,
+        /// Whose.
+        node: NodeId,
+        /// What they are like.
+        survey: Survey,
     },
     /// Answer to `Read`.
     Tensor {

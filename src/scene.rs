@@ -1,20 +1,24 @@
 //! Pure drawing: values in, geometry and SVG text out. Knows graphs and numbers; no network by name, no page, no device.
 //!
-//! [`stage`]: the network as cards; [`field`]: what a unit sees, over the stage; [`arithmetic`]: how its value came about;
-//! [`chart`]: curves, bars, matrices; [`scatter`]: points that have names; [`compare`]: the variants
-//! as such points. Colours are CSS variables (with fallbacks for export), so themes are the page's affair.
+//! [`stage`]: the network as cards; [`field`]: what a unit sees, over the stage; [`arithmetic`]: how its value came about, [`beats`] one
+//! after the other; [`walk`]: its window on the map before it; [`gallery`]: all maps of a layer; [`heat`]: values over a picture;
+//! [`chart`]: curves, bars, matrices; [`scatter`]: points that have names; [`compare`]: the variants as such points. Colours are CSS
+//! variables (with fallbacks for export), so themes are the page's affair.
 
 use crate::ops::Kind;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 pub mod arithmetic;
+pub mod beats;
 pub mod chart;
 pub mod compare;
 pub mod field;
+pub mod gallery;
 pub mod heat;
 pub mod scatter;
 pub mod stage;
+pub mod walk;
 
 pub use crate::graph::layout::Frame;
 
@@ -39,6 +43,10 @@ pub struct Words {
     pub map: Cow<'static, str>,
     pub from_row_column: Cow<'static, str>,
     pub more_terms: Cow<'static, str>,
+    pub each_adds: Cow<'static, str>,
+    pub to_inputs: Cow<'static, str>,
+    pub to_weights: Cow<'static, str>,
+    pub strongest: Cow<'static, str>,
     pub padding: Cow<'static, str>,
     pub step: Cow<'static, str>,
     pub epoch: Cow<'static, str>,
@@ -74,6 +82,10 @@ impl Default for Words {
             map: w("map {}"),
             from_row_column: w("row {}, column {}"),
             more_terms: w("{} more terms"),
+            each_adds: w("What each of the {} maps adds"),
+            to_inputs: w("to the input"),
+            to_weights: w("to the weights"),
+            strongest: w("The {} of {} maps to which most goes"),
             padding: w("padding"),
             step: w("step"),
             epoch: w("epoch"),
@@ -205,6 +217,43 @@ pub(crate) fn px(v: f32) -> String {
     if v == 0.0 { "0".into() } else { format!("{v}") }
 }
 
+/// A picture of rows×cols pixels as a data URI (an uncompressed bitmap, which every browser reads): thousands of cells at the cost
+/// of one element. `colour` is asked for the cells in order.
+pub(crate) fn bmp(rows: usize, cols: usize, colour: impl Fn(usize) -> [u8; 3]) -> String {
+    const HEADER: usize = 54;
+    let line = (cols * 3).next_multiple_of(4);
+    let mut bytes = Vec::with_capacity(HEADER + rows * line);
+    let words = |bytes: &mut Vec<u8>, words: &[u32]| words.iter().for_each(|w| bytes.extend(w.to_le_bytes()));
+    bytes.extend(b"BM");
+    words(
+        &mut bytes,
+        &[(HEADER + rows * line) as u32, 0, HEADER as u32, 40, cols as u32, (rows as u32).wrapping_neg()],
+    );
+    bytes.extend([1, 0, 24, 0]); // one plane, 24 bits; rows from the top, as the height is negative
+    words(&mut bytes, &[0, (rows * line) as u32, 2835, 2835, 0, 0]);
+    for row in 0..rows {
+        for col in 0..cols {
+            let [r, g, b] = colour(row * cols + col);
+            bytes.extend([b, g, r]);
+        }
+        bytes.resize(HEADER + (row + 1) * line, 0);
+    }
+    format!("data:image/bmp;base64,{}", base64(&bytes))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().enumerate().fold(0u32, |word, (i, b)| word | u32::from(*b) << (16 - 8 * i));
+        for i in 0..4 {
+            let digit = DIGITS[(word >> (18 - 6 * i) & 63) as usize];
+            out.push(if i <= chunk.len() { digit.into() } else { '=' });
+        }
+    }
+    out
+}
+
 /// SVG under construction.
 #[derive(Default)]
 pub(crate) struct Svg {
@@ -239,6 +288,15 @@ impl Svg {
     pub(crate) fn text(&mut self, at: [f32; 2], size: f32, text: &str, attributes: &str) {
         let ([x, y], size, text) = (at.map(px), px(size), escape(text));
         let _ = writeln!(self.body, r#"<text x="{x}" y="{y}" font-size="{size}" {attributes}>{text}</text>"#);
+    }
+
+    /// Pixels that stay squares when enlarged; `href` as [`bmp`] makes it.
+    pub(crate) fn picture(&mut self, f: Frame, href: &str) {
+        let [x, y, w, h] = [f.x, f.y, f.w, f.h].map(px);
+        let _ = writeln!(
+            self.body,
+            r#"<image x="{x}" y="{y}" width="{w}" height="{h}" preserveAspectRatio="none" style="image-rendering:pixelated" href="{href}"/>"#
+        );
     }
 
     pub(crate) fn line(&mut self, a: [f32; 2], b: [f32; 2], attributes: &str) {

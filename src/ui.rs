@@ -12,11 +12,15 @@
 //! changing the picture: `alter`, `alter-move`, `alter-cover`, `alter-invert`, `alter-left`…, `alter-shift`, `alter-size`, `alter-noise`, `alter-seed`,
 //! `alter-reset`, `surface`; `camera`; the guided start: `tour`, `tour-text`, `tour-done`, `tour-back`, `tour-skip`, `tour-next`; what a move did: `shift`, `shift-TITLE`;
 //! stage: `breadcrumbs`, `stage` (canvas: `maps`), `card-NAME`, `tooltip`, `field`;
-//! panels: `panel-inspect`, `panel-field`, `panel-attribution`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`,
+//! panels: `panel-inspect`, `panel-layer`, `panel-field`, `panel-attribution`, `panel-training`, `layer`,
 //! `receptive-field`, `field-NAME`, `field-passes`, `effective`, `effective-map`, `effective-field`, `effective-size`, `effective-over`, `effective-one`, `builder`, `stack-built`, `stack-one`, `attribution`,
 //! `attribution-map`, `attribution-of`, `attribution-class`, `method-saliency`…, `passes` (with `data-done`), `passes-ask`, `choice-layer`;
 //! compare: `panel-compare`, `choice`, `beside-choose`, `pair-A-B`, `sits-parameters`, `sits-macs`, `plot`, `axis-0`, `axis-1`, `spot-NAME`, `spot-tip`,
 //! `networks`, `sort-MEASURE`, `row-NAME`; the second network: `beside` (in it what is in the side and the stage), `beside-close`;
+//! a unit: `arithmetic` (in it `data-value`, `data-running`, `data-step`), `walk`, `unit-play`, `unit-back`, `unit-forward`, `unit-slider`,
+//! `unit-count`, `unit-all`, `unit-course`, `unit-speed`, `unit-caption`, `backward-toggle`, `backward-class`, `backward-chain`;
+//! a layer's maps: `maps-view`, `layer-select`, `layer-before`, `layer-after`, `sort`, `scale`, `colours`, `page`, `page-before`,
+//! `page-after`, `map-0`…, `map-large`, `histogram`, `dead-units`, `silent-maps`, `filters`, `filters-coloured`;
 //! training: `train-play`, `train-pause`, `train-step`, `train-reset`, `train-start`, `train-batch`, `train-lr`, `train-decay`, `train-momentum`,
 //! `train-weight-decay`, `train-seed`, `train-distort`, `distort-shift`…, `train-restore`, `halt`, `step`, `loss`, `accuracy`, `epoch`, `lr`,
 //! `speed`, `gradients`, `test`, `test-error`, `confusion`, `save`, `load`;

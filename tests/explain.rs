@@ -7,6 +7,7 @@ use receptive::ops::explain::Rule;
 use receptive::ops::{Ask, Case, Explanation, Layer, Op};
 use receptive::plan::{Plan, Request};
 use receptive::rng::Rng;
+use receptive::scene::beats::{beats, running};
 
 /// Works the told arithmetic out again, from its terms alone.
 fn work_out(told: &Explanation) -> f32 {
@@ -74,7 +75,11 @@ fn check(case: &Case, wrong: f32) -> Result<(), String> {
         let unit = output.unit(i);
         let ask = Ask { inputs: &inputs, shapes: &case.inputs, params: &tensors, output, unit };
         let told = case.op.explain(&ask);
-        for value in [told.steps.last().unwrap().1, work_out(&told)] {
+        let all = [told];
+        let beats = beats(&all);
+        let last = running(&all, &beats, beats.len()).unwrap();
+        let [told] = all;
+        for value in [told.steps.last().unwrap().1, work_out(&told), last] {
             if (value - found).abs() > 1e-5 * (1.0 + found.abs()) {
                 return Err(format!("{} {:?} at {unit:?}: told {value}, computed {found}", case.op.name(), case.name));
             }
@@ -119,4 +124,109 @@ fn only_connected_maps_are_told_of() {
     assert_eq!(maps(0), [0, 1, 2]);
     assert_eq!(maps(10), [0, 1, 4, 5]);
     assert_eq!(maps(15), [0, 1, 2, 3, 4, 5]);
+}
+
+/// Adds up what every unit's gradient spreads to, and compares it with the engine's gradients of inputs and weights; `wrong` is added
+/// to each unit's gradient before it spreads.
+fn check_spread(case: &Case, wrong: f32) -> Result<(), String> {
+    let net = Architecture::of_case(case).unwrap();
+    let mut rng = Rng::new(7);
+    let mut random = |n: usize| (0..n).map(|_| rng.range(-1.0, 1.0)).collect::<Vec<f32>>();
+    let params: Vec<Vec<f32>> = net
+        .graph
+        .params()
+        .iter()
+        .map(|p| {
+            let mut data = random(p.param.len());
+            p.param.plausible(&mut data);
+            data
+        })
+        .collect();
+    let images: Vec<Vec<f32>> = case.inputs.iter().map(|s| random(s.len())).collect();
+    let output = net.graph.nodes()[net.output].shape;
+    let upstream = random(output.len());
+    let mut executor = cpu::Executor::new(params.clone());
+    let plan = Plan::new(&net, &Request::gradient(1, net.output, false));
+    let program = executor.prepare(&net, plan.clone());
+    for (&input, image) in plan.inputs.iter().zip(&images) {
+        executor.write(program, input).copy_from_slice(image);
+    }
+    executor.write(program, plan.upstream.unwrap()).copy_from_slice(&upstream);
+    executor.run(program);
+    let dilation = match &case.op {
+        Op::Conv2d(conv) => conv.window.dilation,
+        _ => [1, 1],
+    };
+    let mut to_inputs: Vec<Vec<f32>> = case.inputs.iter().map(|s| vec![0.0; s.len()]).collect();
+    let mut to_weights = vec![0.0; params.first().map_or(0, Vec::len)];
+    let mut weighted = false;
+    let inputs: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
+    let tensors: Vec<&[f32]> = params.iter().map(Vec::as_slice).collect();
+    for (i, delta) in upstream.iter().enumerate() {
+        let unit = output.unit(i);
+        let ask = Ask { inputs: &inputs, shapes: &case.inputs, params: &tensors, output, unit };
+        let told = case.op.explain(&ask);
+        let spread = told.spread(delta + wrong);
+        let mut before = 0; // weights of a linear layer run on through its terms
+        for (t, term) in told.terms.iter().enumerate() {
+            let shape = case.inputs[term.input];
+            for cell in 0..term.values.len() {
+                let (row, col) = (cell / term.size[1] * dilation[0], cell % term.size[1] * dilation[1]);
+                let at = match shape.map() {
+                    1 => term.map + cell,
+                    _ => {
+                        let (y, x) = (term.at[0] + row as isize, term.at[1] + col as isize);
+                        if term.values[cell].is_none() {
+                            assert_eq!(spread.inputs[t][cell], 0.0);
+                            continue;
+                        }
+                        (term.map * shape.h + y as usize) * shape.w + x as usize
+                    }
+                };
+                to_inputs[term.input][at] += spread.inputs[t][cell];
+                if let (Some(all), false) = (spread.weights.get(t), term.weights.is_empty()) {
+                    weighted = true;
+                    let at = match &case.op {
+                        Op::Conv2d(conv) => {
+                            let channels = shape.c / conv.groups;
+                            (unit.c * channels + term.map % channels) * term.values.len() + cell
+                        }
+                        _ => unit.c * case.inputs[0].len() + before + cell,
+                    };
+                    to_weights[at] += all[cell];
+                }
+            }
+            before += term.values.len();
+        }
+    }
+    let differ = |what: &str, told: &[f32], found: &[f32]| {
+        let pairs = told.iter().zip(found).enumerate();
+        let wrong = pairs.filter(|(_, (t, f))| (*t - *f).abs() > 2e-4 * (1.0 + f.abs())).map(|(i, p)| (i, p.0, p.1));
+        wrong.take(1).map(|w| format!("{} {:?}: {what} {w:?}", case.op.name(), case.name)).next().map_or(Ok(()), Err)
+    };
+    let nodes = net.graph.nodes().iter().enumerate().filter(|(_, n)| matches!(n.op, Op::Input(_)));
+    for ((node, _), told) in nodes.zip(&to_inputs) {
+        // Where nothing lies between, the gradient that is given is the input's.
+        let found = plan.gradient(&net, node).map(|buf| executor.read(program, buf).to_vec()).unwrap();
+        differ("input", told, &found)?;
+    }
+    if weighted {
+        let found = executor.read(program, plan.param_gradients[0].unwrap()).to_vec();
+        differ("weight", &to_weights, &found)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_spreads_from_all_units_is_the_engines_gradient() {
+    for case in Op::cases() {
+        check_spread(&case, 0.0).unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_spread_is_noticed() {
+    for case in Op::cases() {
+        assert!(check_spread(&case, 0.05).is_err(), "{}", case.name);
+    }
 }

@@ -10,11 +10,12 @@ use receptive::graph::receptive_field::fields;
 use receptive::ops::explain::Explanation;
 use receptive::ops::{Activation, Ask, Conv2d, Flatten, Kind, Layer, Linear, Loss, MaxPool2d, Window};
 use receptive::rng::Rng;
-use receptive::scene::arithmetic::arithmetic;
+use receptive::scene::arithmetic::{arithmetic, backward};
+use receptive::scene::beats::beats;
 use receptive::scene::chart::{self, Curve, GradientRow, Reading};
 use receptive::scene::field::{self, Overlay};
 use receptive::scene::stage::{Stage, stage, to_svg};
-use receptive::scene::{Drawing, Words, text_width};
+use receptive::scene::{Drawing, Words, number, text_width};
 use receptive::tensor::{Shape, Unit};
 
 fn snapshot(name: &str, drawing: &Drawing) {
@@ -367,20 +368,64 @@ fn arithmetic_is_readable_at_every_width_and_as_recorded() {
         let net = variant(network).unwrap().build().unwrap();
         let told = told(&net, layer, unit);
         for width in [360.0, 620.0, 900.0] {
-            let drawing = arithmetic(&told, width, Palette::Light, &Words::default());
+            let drawing = arithmetic(&told, None, width, Palette::Light, &Words::default());
             assert!(drawing.width <= width, "{layer}: {} in {width}", drawing.width);
             assert_eq!(sticking_out(&drawing), [""; 0], "{layer} in {width}");
             if width == 620.0 {
                 snapshot(&format!("arithmetic-{network}-{layer}"), &drawing);
             }
         }
-        let svg = arithmetic(&told, 900.0, Palette::Light, &Words::default()).svg;
+        let svg = arithmetic(&told, None, 900.0, Palette::Light, &Words::default()).svg;
         // every input map is told, in full or in the list
         for term in told[0].terms.iter().filter(|_| told[0].terms.len() > 1) {
             assert!(svg.contains(&format!("map {}<", term.map)) || svg.contains(&format!("map {} ·", term.map)));
         }
     }
-    arithmetic(&[], 360.0, Palette::Dark, &Words::default());
+    arithmetic(&[], None, 360.0, Palette::Dark, &Words::default());
+}
+
+#[test]
+fn arithmetic_is_told_beat_by_beat_without_jumping() {
+    let unit = |c, y, x| Unit { c, y, x };
+    let cases = [
+        ("lenet5", "c3", unit(7, 2, 9)),
+        ("lenet5", "c5", unit(100, 0, 0)),
+        ("lenet5-modern", "pool1", unit(2, 3, 4)),
+        ("lenet5-modern", "fc1", unit(2, 0, 0)),
+        ("resnet-digits", "layer3.0.conv1", unit(5, 1, 0)),
+        ("lenet5", "output", unit(9, 0, 0)),
+    ];
+    for (network, layer, unit) in cases {
+        let net = variant(network).unwrap().build().unwrap();
+        let told = told(&net, layer, unit);
+        let all = beats(&told);
+        for width in [360.0, 620.0] {
+            let draw = |done| arithmetic(&told, Some(done), width, Palette::Light, &Words::default());
+            let height = draw(0).height;
+            for done in [0, 1, all.len() / 2, all.len() - 1, all.len()] {
+                let drawing = draw(done);
+                assert!(drawing.width <= width && drawing.height == height, "{layer}: {done} in {width}");
+                assert_eq!(sticking_out(&drawing), [""; 0], "{layer}: {done} in {width}");
+            }
+            // Before the first beat nothing has come about; at the end the value has.
+            let value = number(told.last().unwrap().steps.last().unwrap().1);
+            assert!(!draw(0).svg.contains("class=\"line\""), "{layer}");
+            assert!(draw(all.len()).svg.contains(&format!("= {value}</text>")), "{layer}");
+        }
+        for width in [360.0, 620.0] {
+            let drawing = backward(&told[0], 0.25, width, Palette::Light, &Words::default());
+            assert!(drawing.width <= width, "{layer}: {} in {width}", drawing.width);
+            assert_eq!(sticking_out(&drawing), [""; 0], "{layer} backwards in {width}");
+            let tiny = backward(&told[0], 2e-7, width, Palette::Light, &Words::default());
+            assert_eq!(sticking_out(&tiny), [""; 0], "{layer} backwards in {width}");
+            assert!(tiny.svg.contains("× 10⁻"), "{layer}");
+            if width == 620.0 {
+                snapshot(&format!("backward-{network}-{layer}"), &drawing);
+            }
+        }
+        let half = arithmetic(&told, Some(all.len() / 2), 620.0, Palette::Light, &Words::default());
+        snapshot(&format!("beats-{network}-{layer}"), &half);
+    }
 }
 
 fn charts() -> Vec<(&'static str, Drawing)> {

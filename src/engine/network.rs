@@ -235,13 +235,9 @@ impl Network {
         answered.map(Some)
     }
 
-    /// How a unit's value comes about, with weights and values of one moment; `None`: nothing is shown.
-    ///
-    /// # Errors
-    /// As [`Network::compute`].
-    pub async fn explain(&mut self, node: NodeId, unit: Unit) -> Result<Option<Told>, GpuError> {
-        let net = self.net.clone();
-        let nodes = net.graph.nodes();
+    /// A node with the pointwise layers that lead to it from the last layer that is none, in order.
+    fn chain(&self, node: NodeId) -> Vec<NodeId> {
+        let nodes = self.net.graph.nodes();
         let mut chain = vec![node];
         while let [.., first] = chain[..]
             && matches!(nodes[first].op.kind(), Kind::Activation | Kind::Normalisation)
@@ -250,6 +246,39 @@ impl Network {
             chain.push(before);
         }
         chain.reverse();
+        chain
+    }
+
+    /// The loss of an output for a class, and its gradient with respect to one unit of each node that [`Network::explain`] tells of.
+    /// Auxiliary heads have no part in it. `None`: nothing is shown. Where the output does not depend on the node (an auxiliary head's)
+    /// the gradient is 0.
+    ///
+    /// # Errors
+    /// As [`Network::compute`].
+    pub async fn deltas(
+        &mut self,
+        node: NodeId,
+        unit: Unit,
+        output: &[f32],
+        class: usize,
+    ) -> Result<Option<(f32, Vec<f32>)>, GpuError> {
+        let mut upstream = vec![0.0; output.len()];
+        let loss = self.net.loss.image(output, class, 1.0, &mut upstream);
+        let chain = self.chain(node);
+        let Some(told) = self.gradients(self.net.output, &upstream, &chain, &[]).await? else { return Ok(None) };
+        let index = self.net.graph.nodes()[node].shape.index(unit);
+        let deltas = told.gradients.iter().map(|g| g.get(index).copied().unwrap_or(0.0)).collect();
+        Ok(Some((loss, deltas)))
+    }
+
+    /// How a unit's value comes about, with weights and values of one moment; `None`: nothing is shown.
+    ///
+    /// # Errors
+    /// As [`Network::compute`].
+    pub async fn explain(&mut self, node: NodeId, unit: Unit) -> Result<Option<Told>, GpuError> {
+        let net = self.net.clone();
+        let nodes = net.graph.nodes();
+        let chain = self.chain(node);
         let base = chain[0];
         self.asked_for.extend(chain.iter().chain(&nodes[base].inputs));
         let weights: Vec<Source> = chain.iter().flat_map(|&id| net.graph.params_of(id)).map(Source::Param).collect();

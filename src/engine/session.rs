@@ -10,6 +10,7 @@ use super::lesson::{Data, Lesson};
 use super::network::Network;
 use super::platform::{FetchError, Files, Local, Painting, Pixels, Platform};
 use super::self_test;
+use super::survey;
 use super::training::RunState;
 use crate::arch::{self, Architecture};
 use crate::cpu::paint::{self, Atlas, Map};
@@ -180,6 +181,8 @@ fn request(command: &Command) -> Option<Generation> {
         Command::Compare { request, .. }
         | Command::Peek { request, .. }
         | Command::Explain { request, .. }
+        | Command::Survey { request, .. }
+        | Command::Backward { request, .. }
         | Command::Read { request, .. }
         | Command::Inquire { request, .. }
         | Command::Save { request }
@@ -305,6 +308,15 @@ impl Session {
                 Ok(())
             }
             Command::Explain { request, node, unit } => self.explain(*request, *node, *unit).await,
+            Command::Backward { request, node, unit, class } => self.backward(*request, *node, *unit, *class).await,
+            Command::Survey { request, node } => {
+                let source = Source::Value(*node);
+                let network = &mut self.opened(source)?.network;
+                let maps = network.net.graph.nodes()[*node].shape.c;
+                let survey = survey::survey(network.fetch(source).await?.ok_or_else(nothing_shown)?, maps);
+                self.send(Event::Surveyed { request: *request, node: *node, survey });
+                Ok(())
+            }
             Command::Read { request, source } => {
                 let opened = self.opened(*source)?;
                 let shape = opened.network.dimensions(*source);
@@ -818,8 +830,11 @@ impl Session {
             (opened.network.executor.backend(), &mut self.easel, &self.gpu)
         {
             // One picture a palette, and in practice one.
-            for palette in [Palette::Light, Palette::Dark] {
+            for palette in Palette::ALL {
                 let canvases: Vec<_> = chosen.clone().filter(|(_, canvas)| canvas.palette == palette).collect();
+                if canvases.is_empty() {
+                    continue;
+                }
                 match direct(&mut opened.network, easel, gpu, &canvases, palette) {
                     Ok(paintings) => self.world.hang(&paintings),
                     Err(error) => {
@@ -864,6 +879,29 @@ impl Session {
         }
         let (nodes, explanations, value) = network.explain(node, unit).await?.ok_or_else(nothing_shown)?;
         self.send(Event::Explained { request, nodes, explanations, value });
+        Ok(())
+    }
+}
+
+impl Session {
+    async fn backward(
+        &mut self,
+        request: Generation,
+        node: usize,
+        unit: Unit,
+        class: Option<usize>,
+    ) -> Result<(), Trouble> {
+        let label = self.prepared.1.map(usize::from);
+        let network = &mut self.opened(Source::Value(node))?.network;
+        let shape = network.net.graph.nodes()[node].shape;
+        if !shape.contains(unit) {
+            return Err(fault("no-such-unit", &[], format!("{unit:?} is not in {shape}")).into());
+        }
+        let output = network.output().ok_or_else(nothing_shown)?.to_vec();
+        let loss = network.net.loss;
+        let class = class.or(label).filter(|class| *class < output.len()).unwrap_or_else(|| loss.predict(&output));
+        let (loss, deltas) = network.deltas(node, unit, &output, class).await?.ok_or_else(nothing_shown)?;
+        self.send(Event::Backed { request, class, known: label == Some(class), loss, deltas });
         Ok(())
     }
 }

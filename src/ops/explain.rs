@@ -157,6 +157,58 @@ impl Term {
     }
 }
 
+/// How a gradient spreads from a unit: for each term what its cells get.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Spread {
+    /// To the inputs, a value a cell (`w·δ` in a weighted sum).
+    pub inputs: Vec<Vec<f32>>,
+    /// To the weights, a value a cell (`x·δ` in a weighted sum); empty where the cells have none that are trained.
+    pub weights: Vec<Vec<f32>>,
+}
+
+impl Explanation {
+    /// How `delta`, the gradient of some number with respect to this unit, spreads to what the unit was calculated from: this unit's
+    /// share of each gradient. The gradient of an input is the sum over all units that read it; that of a weight the sum over all
+    /// units that share it.
+    pub fn spread(&self, delta: f32) -> Spread {
+        let step = |name: &str| self.steps.iter().find(|s| s.0 == name).map_or(0.0, |s| s.1);
+        // d unit / d input, at a cell of a term.
+        let slope = |term: &Term, cell: usize| -> f32 {
+            let (v, w) = (term.values[cell].unwrap_or(0.0), term.weights.get(cell).copied().unwrap_or(1.0));
+            match self.rule {
+                Rule::WeightedSum => w,
+                Rule::ScaledSum => step("coefficient"),
+                Rule::Max => f32::from(u8::from(term.mark == Some(cell))),
+                Rule::Mean => 1.0 / step("count"),
+                Rule::SquaredDistance => 2.0 * (v - w),
+                Rule::Copy | Rule::Sum => 1.0,
+                Rule::Normalise => step("weight") / step("deviation"),
+                Rule::Activation(f) => {
+                    let mut grad = [1.0];
+                    f.chain(&[step("value")], &mut grad);
+                    grad[0]
+                }
+                Rule::LocalResponse => {
+                    let (x, d, alpha, beta) = (step("input"), step("denominator"), step("alpha"), step("beta"));
+                    let own = if term.mark.is_some() { d.powf(-beta) } else { 0.0 };
+                    own - 2.0 * alpha * beta * x * v * d.powf(-beta - 1.0)
+                }
+            }
+        };
+        let there = |term: &Term, f: &dyn Fn(usize) -> f32| {
+            (0..term.values.len()).map(|cell| if term.values[cell].is_some() { f(cell) } else { 0.0 }).collect()
+        };
+        let inputs = self.terms.iter().map(|t| there(t, &|cell| slope(t, cell) * delta)).collect();
+        let weights = match self.rule {
+            Rule::WeightedSum => {
+                self.terms.iter().map(|t| there(t, &|cell| t.values[cell].unwrap_or(0.0) * delta)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Spread { inputs, weights }
+    }
+}
+
 /// Named numbers.
 pub(crate) fn steps(named: &[(&str, f32)]) -> Vec<(String, f32)> {
     named.iter().map(|&(name, value)| (name.to_string(), value)).collect()

@@ -171,7 +171,14 @@ impl Layer for LocalResponseNorm {
             .collect();
         let sum: f32 = terms.iter().map(|t| t.result).sum();
         let d = self.k + self.alpha / self.size as f32 * sum;
-        let named = [("input", own.result), ("sum", sum), ("denominator", d), ("value", own.result * self.power(d))];
+        let named = [
+            ("input", own.result),
+            ("sum", sum),
+            ("denominator", d),
+            ("alpha", self.alpha / self.size as f32),
+            ("beta", self.beta),
+            ("value", own.result * self.power(d)),
+        ];
         Explanation { rule: Rule::LocalResponse, terms, steps: steps(&named) }
     }
 

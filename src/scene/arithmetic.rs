@@ -1,16 +1,22 @@
-//! How one unit's value came about, drawn: patch × kernel term by term with their numbers, then the sum, the bias, the function.
-//! Knows explanations (data of `ops::explain`); no network, no page.
+//! How one unit's value came about, drawn: patch × kernel term by term with their numbers, then the sum, the bias, the function;
+//! finished, or as far as some beat ([`super::beats`]). Knows explanations (data of `ops::explain`); no network, no page.
 
+use super::beats::{self, Beat, Progress, What};
 use super::stage::bitmap;
 use super::{Drawing, FIELD, Frame, INK, LINE, MUTED, PAPER, Svg, Words, cell, number, put, text_width};
 use crate::colormap::Palette;
 use crate::ops::Activation;
 use crate::ops::explain::{Explanation, Rule, Term};
+use std::ops::Range;
 
 /// Terms drawn with all their numbers; the others are listed with what they add.
 const FULL: usize = 6;
 /// Cells of one grid that may carry numbers.
 const NUMBERED: usize = 64;
+/// Cells that are drawn one by one; more are a picture.
+const SINGLE: usize = 400;
+/// Terms that are listed by name and number; more are a picture of what each adds.
+const LISTED: usize = 64;
 
 /// One grid of cells.
 struct Cells {
@@ -34,7 +40,8 @@ impl Cells {
             (rows, cols)
         };
         let room = (width - RESULT - (grids as f32 - 1.0) * OPERATOR) / (grids * cols.max(1)) as f32;
-        let side = if numbers { room.floor().clamp(22.0, 36.0) } else { room.floor().clamp(2.0, 11.0) };
+        let side =
+            if numbers { room.floor().clamp(22.0, 36.0) } else { room.floor().min(11.0).max(room.min(2.0)).max(0.25) };
         Self { rows, cols, side, numbers }
     }
 
@@ -62,6 +69,37 @@ struct Painter<'a> {
     words: &'a Words,
 }
 
+/// One grid: its cells' values, their scale, and how far it is told.
+struct Grid<'a> {
+    values: &'a [Option<f32>],
+    /// The magnitude of the last colour.
+    top: f32,
+    /// The one that won.
+    mark: Option<usize>,
+    /// What each cell says when pointed at.
+    tips: &'a [String],
+    /// Cells told so far; the others are faint.
+    told: usize,
+    /// Cells of the present beat.
+    now: Option<Range<usize>>,
+}
+
+/// How far a term is told.
+#[derive(Clone)]
+struct Part {
+    told: usize,
+    now: Option<Range<usize>>,
+}
+
+impl Part {
+    /// Of the term whose first cell is `start`.
+    fn of(progress: &Progress, start: usize, len: usize) -> Self {
+        let within = |cell: usize| cell.saturating_sub(start).min(len);
+        let now = progress.now.as_ref().map(|r| within(r.start)..within(r.end)).filter(|r| !r.is_empty());
+        Self { told: within(progress.cells), now }
+    }
+}
+
 /// The largest magnitude; 1 where all is zero, so that zero is the middle of the scale.
 fn scale(values: impl Iterator<Item = f32>) -> f32 {
     let top = values.filter(|v| v.is_finite()).fold(0f32, |a, v| a.max(v.abs()));
@@ -75,44 +113,67 @@ impl Painter<'_> {
         (format!("#{r:02x}{g:02x}{b:02x}"), if light > 140.0 { "#1d1c1a" } else { "#ffffff" })
     }
 
-    fn grid(
-        &mut self,
-        cells: &Cells,
-        at: [f32; 2],
-        values: &[Option<f32>],
-        top: f32,
-        mark: Option<usize>,
-        tips: &[String],
-    ) {
+    fn grid(&mut self, cells: &Cells, at: [f32; 2], grid: &Grid<'_>) {
+        let whole = Frame::new(at[0], at[1], cells.width(), cells.height());
+        if grid.values.len() > SINGLE {
+            let colour = |i: usize| {
+                // What is not told yet has added nothing.
+                let v = grid.values.get(i).copied().flatten().filter(|_| i < grid.told);
+                self.palette.colour(v.unwrap_or(0.0) / grid.top)
+            };
+            let picture = super::bmp(cells.rows, cells.cols, colour);
+            self.svg.picture(whole, &picture);
+        } else {
+            self.cells(cells, at, grid);
+        }
+        if let Some(now) = &grid.now {
+            // The cells of this beat, row by row.
+            for row in now.start / cells.cols..now.end.div_ceil(cells.cols) {
+                let first = now.start.max(row * cells.cols) % cells.cols;
+                let last = (now.end - row * cells.cols).min(cells.cols);
+                let [left, wide] = [first, last - first].map(|c| c as f32 * cells.side);
+                let f = Frame::new(at[0] + left, at[1] + row as f32 * cells.side, wide, cells.side);
+                if now.len() <= cells.cols {
+                    let attributes = format!(r#"class="now" fill="none" stroke="{FIELD}" stroke-width="2.5""#);
+                    self.svg.rect(f.grow(-0.5), &attributes);
+                }
+            }
+        }
+        let border = if grid.now.as_ref().is_some_and(|n| n.len() > cells.cols) { FIELD } else { LINE };
+        self.svg.rect(whole.grow(0.5), &format!(r#"fill="none" stroke="{border}""#));
+    }
+
+    fn cells(&mut self, cells: &Cells, at: [f32; 2], grid: &Grid<'_>) {
         let gap = if cells.side >= 8.0 { 1.0 } else { 0.0 };
-        for (i, value) in values.iter().enumerate() {
+        for (i, value) in grid.values.iter().enumerate() {
             let (row, col) = ((i / cells.cols) as f32, (i % cells.cols) as f32);
             let f = Frame::new(at[0] + col * cells.side, at[1] + row * cells.side, cells.side - gap, cells.side - gap);
-            let tip = tips.get(i).map(String::as_str).unwrap_or_default();
+            let tip = grid.tips.get(i).map(String::as_str).unwrap_or_default();
             let Some(v) = value else {
                 let padding = format!(r#"class="padding" fill="none" stroke="{LINE}" stroke-dasharray="2 2""#);
                 self.svg.rect_titled(f.grow(-0.5), &padding, &self.words.padding);
                 continue;
             };
-            let (fill, ink) = self.shade(v / top);
+            let faint = if i < grid.told { "" } else { r#" opacity=".28""# };
+            let (fill, ink) = self.shade(v / grid.top);
             if tip.is_empty() {
-                self.svg.rect(f, &format!(r#"fill="{fill}""#));
+                self.svg.rect(f, &format!(r#"fill="{fill}"{faint}"#));
             } else {
-                self.svg.rect_titled(f, &format!(r#"fill="{fill}""#), tip);
+                self.svg.rect_titled(f, &format!(r#"fill="{fill}"{faint}"#), tip);
             }
             if cells.numbers {
-                let text = cell(*v, top);
+                let text = cell(*v, grid.top);
                 let size = (cells.side * 0.38).min(11.5).min((cells.side - 2.0) / text_width(&text, 1.0));
                 let [x, y] = [f.x + f.w / 2.0, f.y + f.h / 2.0 + size * 0.36];
+                // On a faint cell the page's own ink is the one that can be read.
+                let ink = if faint.is_empty() { ink } else { MUTED };
                 self.svg.text([x, y], size, &text, &format!(r#"text-anchor="middle" fill="{ink}""#));
             }
-            if mark == Some(i) {
+            if grid.mark == Some(i) {
                 self.svg
                     .rect(f.grow(0.5), &format!(r#"class="winner" fill="none" stroke="{FIELD}" stroke-width="2.5""#));
             }
         }
-        let whole = Frame::new(at[0], at[1], cells.width(), cells.height()).grow(0.5);
-        self.svg.rect(whole, &format!(r#"fill="none" stroke="{LINE}""#));
     }
 
     fn operator(&mut self, x: f32, y: f32, text: &str) {
@@ -121,60 +182,106 @@ impl Painter<'_> {
     }
 
     /// One term in full, from this corner on; returns width and height taken.
-    fn term(&mut self, rule: Rule, term: &Term, at: [f32; 2], width: f32, tops: [f32; 3], named: bool) -> [f32; 2] {
+    fn term(&mut self, full: &Full, term: &Term, at: [f32; 2], part: &Part) -> [f32; 2] {
+        let (rule, width, tops) = (full.rule, full.width, full.tops);
         let extra = third(rule, term);
         let grids = 1 + usize::from(!term.weights.is_empty()) + usize::from(extra.is_some());
         let cells = Cells::of(term, grids, width);
         let (mut x, mut y) = (at[0], at[1]);
-        if named {
-            let (row, column) = (term.at[0].to_string(), term.at[1].to_string());
-            let place = put(&self.words.from_row_column, &[&row, &column]);
-            let text = format!("{} · {place}", put(&self.words.map, &[&term.map.to_string()]));
-            self.svg.text([x, y + SMALL], SMALL, &text.replace('-', "−"), &format!(r#"fill="{MUTED}""#));
+        if full.named {
+            let place = place(rule, term, self.words);
+            let colour = if part.now.is_some() { FIELD } else { MUTED };
+            self.svg.text([x, y + SMALL], SMALL, &place, &format!(r#"fill="{colour}""#));
             y += SMALL + 7.0;
         }
         let sign = if rule == Rule::SquaredDistance { "−" } else { "×" };
-        let tips: Vec<String> = term
-            .values
-            .iter()
-            .enumerate()
-            .map(|(i, v)| match (v, term.weights.get(i)) {
-                (Some(v), Some(w)) if rule == Rule::SquaredDistance => {
-                    format!("({} − {})² = {}", number(*v), number(*w), number((v - w) * (v - w)))
-                }
-                (Some(v), Some(w)) => format!("{} × {} = {}", number(*v), number(*w), number(v * w)),
-                (Some(v), None) => number(*v),
-                (None, _) => self.words.padding.to_string(),
-            })
-            .collect();
+        let single = term.values.len() <= SINGLE;
+        let tips: Vec<String> =
+            (0..if single { term.values.len() } else { 0 }).map(|i| product(rule, term, i, self.words)).collect();
         let middle = y + cells.height() / 2.0;
-        self.grid(&cells, [x, y], &term.values, tops[0], term.mark, &tips);
+        let told = |n: usize| if single { part.told } else { n };
+        // Of the largest, the best so far.
+        let mark = match rule {
+            Rule::Max if part.told < term.values.len() => best(&term.values[..part.told]),
+            _ => term.mark,
+        };
+        let len = term.values.len();
+        let weights: Vec<Option<f32>> = term.weights.iter().copied().map(Some).collect();
+        let grid = |values, top, mark, told| Grid { values, top, mark, tips: &tips, told, now: part.now.clone() };
+        self.grid(&cells, [x, y], &grid(&term.values, tops[0], mark, told(len)));
         x += cells.width();
         if !term.weights.is_empty() {
             self.operator(x, middle, sign);
             x += OPERATOR;
-            let weights: Vec<Option<f32>> = term.weights.iter().copied().map(Some).collect();
-            self.grid(&cells, [x, y], &weights, tops[1], None, &tips);
+            self.grid(&cells, [x, y], &grid(&weights, tops[1], None, told(len)));
             x += cells.width();
         }
         if let Some(extra) = &extra {
             self.operator(x, middle, if rule == Rule::SquaredDistance { "²" } else { "→" });
             x += OPERATOR;
-            self.grid(&cells, [x, y], extra, tops[2], None, &tips);
+            self.grid(&cells, [x, y], &grid(extra, tops[2], None, part.told));
             x += cells.width();
         }
         let (before, bold) = match rule {
             Rule::Max => (self.words.maximum.to_string() + " ", true),
             Rule::Mean | Rule::ScaledSum | Rule::SquaredDistance => ("Σ ".to_string(), false),
+            Rule::LocalResponse => ("x² ".to_string(), false),
             _ => (String::new(), false),
         };
-        if !matches!(rule, Rule::Mean) {
-            let text = format!("{before}= {}", number(term.result));
+        if !matches!(rule, Rule::Mean) && part.told > 0 {
+            let result = if part.told < len { part_of(rule, term, part.told) } else { term.result };
+            let text = format!("{before}= {}", number(result));
             let weight = if bold { r#" font-weight="600""# } else { "" };
             self.svg.text([x + 8.0, middle + 5.0], FONT, &text, &format!(r#"fill="{INK}"{weight}"#));
             x += 8.0 + text_width(&text, FONT);
         }
         [x - at[0], y + cells.height() - at[1]]
+    }
+}
+
+/// What all terms in full of an explanation share.
+struct Full {
+    rule: Rule,
+    /// Room for each.
+    width: f32,
+    /// Largest magnitudes of values, weights and results of cells.
+    tops: [f32; 3],
+    /// Whether each says where it comes from.
+    named: bool,
+}
+
+/// The first of the largest.
+fn best(values: &[Option<f32>]) -> Option<usize> {
+    let there = values.iter().enumerate().filter_map(|(i, v)| v.map(|v| (i, v)));
+    there.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(i, _)| i)
+}
+
+/// What the first cells of a term come to.
+fn part_of(rule: Rule, term: &Term, cells: usize) -> f32 {
+    let alone = Explanation { rule, terms: vec![term.clone()], steps: Vec::new() };
+    beats::partial(&alone, cells)
+}
+
+/// Where a term's patch comes from: `map 2 · row 9, column 14`.
+fn place(rule: Rule, term: &Term, words: &Words) -> String {
+    let map = put(&words.map, &[&term.map.to_string()]);
+    if rule == Rule::LocalResponse {
+        return map; // all at the unit's own place
+    }
+    let (row, column) = (term.at[0].to_string(), term.at[1].to_string());
+    format!("{map} · {}", put(&words.from_row_column, &[&row, &column])).replace('-', "−")
+}
+
+/// What a cell adds, with its numbers.
+fn product(rule: Rule, term: &Term, i: usize, words: &Words) -> String {
+    match (term.values.get(i).copied().flatten(), term.weights.get(i)) {
+        (Some(v), Some(w)) if rule == Rule::SquaredDistance => {
+            format!("({} − {})² = {}", number(v), bracket(*w), number((v - w) * (v - w)))
+        }
+        (Some(v), Some(w)) => format!("{} × {} = {}", number(v), bracket(*w), number(v * w)),
+        (Some(v), None) if rule == Rule::LocalResponse => format!("{}² = {}", bracket(v), number(v * v)),
+        (Some(v), None) => number(v),
+        (None, _) => words.padding.to_string(),
     }
 }
 
@@ -202,10 +309,22 @@ pub fn activation_text(activation: Activation, x: f32) -> String {
     }
 }
 
+/// A piece of the closing line, and the named step of which explanation it tells.
+struct Piece {
+    of: usize,
+    stage: usize,
+    text: String,
+}
+
 /// The closing line, in pieces that may be wrapped between; the last piece is the value.
 pub fn line(explanations: &[Explanation], words: &Words) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
-    for e in explanations {
+    pieces(explanations, words).into_iter().map(|p| p.text).collect()
+}
+
+fn pieces(explanations: &[Explanation], words: &Words) -> Vec<Piece> {
+    let mut out: Vec<Piece> = Vec::new();
+    for (of, e) in explanations.iter().enumerate() {
+        let mut say = |stage: usize, text: String| out.push(Piece { of, stage, text });
         let step = |name: &str| e.steps.iter().find(|s| s.0 == name).map(|s| s.1);
         let value = e.steps.last().map_or(0.0, |s| s.1);
         let signed = |v: f32| if v < 0.0 { format!("− {}", number(-v)) } else { format!("+ {}", number(v)) };
@@ -221,65 +340,67 @@ pub fn line(explanations: &[Explanation], words: &Words) -> Vec<String> {
                             format!(" {}", signed(term.result))
                         };
                     }
-                    out.push(text);
+                    say(0, text);
                     text = "=".into();
                 }
-                out.push(format!("{text} {}", number(sum)));
+                say(0, format!("{text} {}", number(sum)));
                 if let Some(bias) = step("bias") {
-                    out.push(format!("+ {} {}", words.bias, bracket(bias)));
-                    out.push(format!("= {}", number(value)));
+                    say(1, format!("+ {} {}", words.bias, bracket(bias)));
+                    say(1, format!("= {}", number(value)));
                 }
             }
             Rule::ScaledSum => {
-                out.push(format!("{} = {}", words.sum, number(step("sum").unwrap_or(0.0))));
+                say(0, format!("{} = {}", words.sum, number(step("sum").unwrap_or(0.0))));
                 if let Some(factor) = step("coefficient") {
-                    out.push(format!("× {} {}", words.coefficient, bracket(factor)));
+                    say(1, format!("× {} {}", words.coefficient, bracket(factor)));
                 }
                 if let Some(bias) = step("bias") {
-                    out.push(format!("+ {} {}", words.bias, bracket(bias)));
+                    say(2, format!("+ {} {}", words.bias, bracket(bias)));
                 }
-                out.push(format!("= {}", number(value)));
+                say(2, format!("= {}", number(value)));
             }
-            Rule::Max => out.push(format!("{} = {}", words.maximum, number(value))),
+            Rule::Max => say(0, format!("{} = {}", words.maximum, number(value))),
             Rule::Mean => {
                 if let Some(sum) = step("sum") {
-                    out.push(format!("{} = {}", words.sum, number(sum)));
-                    out.extend(step("count").map(|n| format!("÷ {n}")));
+                    say(0, format!("{} = {}", words.sum, number(sum)));
+                    if let Some(n) = step("count") {
+                        say(1, format!("÷ {n}"));
+                    }
                 }
-                out.push(format!("{} = {}", words.mean, number(value)));
+                say(1, format!("{} = {}", words.mean, number(value)));
             }
-            Rule::SquaredDistance => out.push(format!("{} = {}", words.distance, number(value))),
+            Rule::SquaredDistance => say(0, format!("{} = {}", words.distance, number(value))),
             Rule::Activation(f) => {
                 let x = step("input").or_else(|| e.terms.first().map(|t| t.result)).unwrap_or(0.0);
-                out.push(format!("→ {}", activation_text(f, x)));
-                out.push(format!("= {}", number(value)));
+                say(0, format!("→ {}", activation_text(f, x)));
+                say(0, format!("= {}", number(value)));
             }
             Rule::Sum => {
                 let parts: Vec<String> = e.terms.iter().map(|t| bracket(t.result)).collect();
-                out.push(format!("{} =", parts.join(" + ")));
-                out.push(number(value));
+                say(0, format!("{} =", parts.join(" + ")));
+                say(0, number(value));
             }
             // In the papers' letters: mean μ, variance σ², scale γ, shift β.
             Rule::Normalise => {
                 let [x, mean, variance, normalised, weight, bias] =
                     ["input", "mean", "variance", "normalised", "weight", "bias"].map(|n| step(n).unwrap_or(0.0));
-                out.push(format!("(x − μ) / √(σ² + ε) = ({} {}) / √{}", number(x), signed(-mean), number(variance)));
-                out.push(format!("= {}", number(normalised)));
-                out.push(format!("γ · x̂ + β = {} · {}", number(weight), bracket(normalised)));
-                out.push(signed(bias));
-                out.push(format!("= {}", number(value)));
+                say(0, format!("(x − μ) / √(σ² + ε) = ({} {}) / √{}", number(x), signed(-mean), number(variance)));
+                say(0, format!("= {}", number(normalised)));
+                say(1, format!("γ · x̂ + β = {} · {}", number(weight), bracket(normalised)));
+                say(1, signed(bias));
+                say(1, format!("= {}", number(value)));
             }
             Rule::LocalResponse => {
                 let [x, sum, denominator] = ["input", "sum", "denominator"].map(|n| step(n).unwrap_or(0.0));
-                out.push(format!("Σ x² = {}", number(sum)));
-                out.push(format!("k + α·Σ x² = {}", number(denominator)));
-                out.push(format!("x / (k + α·Σ x²)^β = {}", number(x)));
-                out.push(format!("/ {}^β", number(denominator)));
-                out.push(format!("= {}", number(value)));
+                say(0, format!("Σ x² = {}", number(sum)));
+                say(1, format!("k + α·Σ x² = {}", number(denominator)));
+                say(2, format!("x / (k + α·Σ x²)^β = {}", number(x)));
+                say(2, format!("/ {}^β", number(denominator)));
+                say(2, format!("= {}", number(value)));
             }
             Rule::Copy => {
                 if explanations.len() == 1 {
-                    out.push(format!("{} = {}", words.value, number(value)));
+                    say(0, format!("{} = {}", words.value, number(value)));
                 }
             }
         }
@@ -287,105 +408,283 @@ pub fn line(explanations: &[Explanation], words: &Words) -> Vec<String> {
     out
 }
 
+/// What the beat before `done` says, and the number that has come about: for a line above the picture and for a screen reader.
+pub fn caption(explanations: &[Explanation], beats: &[Beat], done: usize, words: &Words) -> [String; 2] {
+    let Some(beat) = done.checked_sub(1).and_then(|i| beats.get(i)) else { return Default::default() };
+    let Some(e) = explanations.get(beat.of) else { return Default::default() };
+    let number_now = beats::running(explanations, beats, done).map_or_else(String::new, number);
+    match &beat.what {
+        What::Stage(stage) => {
+            let of = |p: &Piece| p.of == beat.of && p.stage == *stage;
+            let text: Vec<String> = pieces(explanations, words).into_iter().filter(of).map(|p| p.text).collect();
+            [text.join(" "), number_now]
+        }
+        What::Cells(range) => {
+            let name = match e.rule {
+                Rule::Max => words.maximum.as_ref(),
+                Rule::LocalResponse => "Σ x²",
+                Rule::SquaredDistance => words.distance.as_ref(),
+                _ => words.sum.as_ref(),
+            };
+            [cells_text(e, range, words), format!("{name} = {number_now}")]
+        }
+    }
+}
+
+/// What some cells add: a product with its place, a term's sum, or the sum of several.
+fn cells_text(e: &Explanation, range: &Range<usize>, words: &Words) -> String {
+    let Some((first, at)) = beats::term_at(e, range.start) else { return String::new() };
+    let term = &e.terms[first];
+    let map = |t: &Term| put(&words.map, &[&t.map.to_string()]);
+    if range.len() == 1 {
+        let text = product(e.rule, term, at, words);
+        let several = term.size[0] > 1 || e.terms.len() > 1;
+        let (row, col) = (term.at[0] + (at / term.size[1]) as isize, term.at[1] + (at % term.size[1]) as isize);
+        return match (several, term.size) {
+            (false, _) => text,
+            (true, [1, 1]) => format!("{}: {text}", map(term)),
+            _ => {
+                let spot = put(&words.from_row_column, &[&row.to_string(), &col.to_string()]).replace('-', "−");
+                format!("{} · {spot}: {text}", map(term))
+            }
+        };
+    }
+    let adds = beats::partial(e, range.end) - if range.start == 0 { 0.0 } else { beats::partial(e, range.start) };
+    match beats::term_at(e, range.end - 1) {
+        Some((last, _)) if last > first => format!("{} – {}: {}", map(term), e.terms[last].map, number(adds)),
+        _ if e.terms.len() > 1 => format!("{}: {}", map(term), number(adds)),
+        _ => format!("{} – {}: {}", range.start, range.end - 1, number(adds)),
+    }
+}
+
 fn bracket(v: f32) -> String {
     let text = number(v);
     if text.starts_with('−') { format!("({text})") } else { text }
 }
 
-/// Draws a unit's explanations (the layer, then the pointwise layers behind it) in this width; as high as it needs to be.
-pub fn arithmetic(explanations: &[Explanation], width: f32, palette: Palette, words: &Words) -> Drawing {
+/// Draws a unit's explanations (the layer, then the pointwise layers behind it) in this width; as high as it needs to be. `done`:
+/// only the first so many beats have been told; `None`: all of it, finished.
+pub fn arithmetic(
+    explanations: &[Explanation],
+    done: Option<usize>,
+    width: f32,
+    palette: Palette,
+    words: &Words,
+) -> Drawing {
     let mut p = Painter { svg: Svg::new(), palette, words };
+    let beats = if done.is_some() { beats::beats(explanations) } else { Vec::new() };
+    let progress: Vec<Progress> = match done {
+        Some(done) => (0..explanations.len()).map(|of| Progress::after(&beats, done, of)).collect(),
+        None => explanations.iter().map(Progress::whole).collect(),
+    };
     let (mut y, mut used) = (0f32, 0f32);
-    for e in explanations.iter().filter(|e| !matches!(e.rule, Rule::Activation(_) | Rule::Copy)) {
-        let all = || e.terms.iter();
-        let tops = [
-            scale(all().flat_map(|t| &t.values).flatten().copied()),
-            scale(all().flat_map(|t| &t.weights).copied()),
-            scale(all().filter_map(|t| third(e.rule, t)).flatten().flatten()),
-        ];
-        // Of many terms, those that add the most are worth the room; then all are listed.
-        let full = if e.terms.len() <= FULL { e.terms.len() } else { 4 };
-        let mut order: Vec<usize> = (0..e.terms.len()).collect();
-        if full < e.terms.len() {
-            order.sort_by(|&a, &b| e.terms[b].result.abs().total_cmp(&e.terms[a].result.abs()).then(a.cmp(&b)));
-            order.truncate(full);
-            order.sort_unstable();
-        }
-        let named = e.terms.iter().any(|t| t.size[0] > 1 || t.at != [0, 0]) || e.terms.len() > 1;
-        // Terms stand side by side where their numbers stay readable.
-        let least = e.terms.iter().map(|t| {
-            let grids = if t.weights.is_empty() { 1.0 } else { 2.0 };
-            grids * t.size[1] as f32 * READABLE + OPERATOR + RESULT
-        });
-        let least = least.fold(1f32, f32::max);
-        let abreast = (((width + BETWEEN) / (least + BETWEEN)) as usize).clamp(1, order.len().max(1));
-        let share = (width - BETWEEN * (abreast as f32 - 1.0)) / abreast as f32;
-        let (mut x, mut tallest) = (0f32, 0f32);
-        for &i in &order {
-            let term = &e.terms[i];
-            // How wide it will be is known before it is drawn: its grids, the signs between, the result.
-            let grids = 1 + usize::from(!term.weights.is_empty()) + usize::from(third(e.rule, term).is_some());
-            let cells = Cells::of(term, grids, share);
-            let wide = cells.width() * grids as f32 + OPERATOR * (grids as f32 - 1.0) + RESULT;
-            if x > 0.0 && x + wide > width {
-                (x, y, tallest) = (0.0, y + tallest + 14.0, 0.0);
-            }
-            let [_, h] = p.term(e.rule, term, [x, y], share, tops, named);
-            used = used.max(x + wide);
-            x += wide + BETWEEN;
-            tallest = tallest.max(h);
-        }
-        y += tallest + 12.0;
-        if full < e.terms.len() {
-            let top = scale(all().map(|t| t.result));
-            let columns = ((width / 112.0).floor() as usize).max(1);
-            let heading = put(&words.more_terms, &[&e.terms.len().saturating_sub(full).to_string()]);
-            p.svg.text([0.0, y + SMALL], SMALL, &heading, &format!(r#"fill="{MUTED}""#));
-            y += SMALL + 8.0;
-            let rest: Vec<&Term> = (0..e.terms.len()).filter(|i| !order.contains(i)).map(|i| &e.terms[i]).collect();
-            let rows = rest.len().div_ceil(columns);
-            for (i, term) in rest.iter().enumerate() {
-                // Down the columns, as one reads a table.
-                let (x, y) = ((i / rows) as f32 * 112.0, y + (i % rows) as f32 * 17.0);
-                let (fill, _) = p.shade(term.result / top);
-                p.svg.rect(Frame::new(x, y + 1.0, 10.0, 10.0), &format!(r#"fill="{fill}" stroke="{LINE}""#));
-                p.svg.text(
-                    [x + 15.0, y + 10.0],
-                    SMALL,
-                    &put(&words.map, &[&term.map.to_string()]),
-                    &format!(r#"fill="{MUTED}""#),
-                );
-                p.svg.text(
-                    [x + 104.0, y + 10.0],
-                    SMALL,
-                    &number(term.result),
-                    &format!(r#"fill="{INK}" text-anchor="end""#),
-                );
-            }
-            y += rows as f32 * 17.0 + 8.0;
+    for (e, progress) in explanations.iter().zip(&progress) {
+        if !matches!(e.rule, Rule::Activation(_) | Rule::Copy) {
+            let [right, bottom] = terms(&mut p, e, progress, done.is_some(), y, width);
+            (y, used) = (bottom, used.max(right));
         }
     }
     // The closing line, wrapped between its pieces.
-    let pieces = line(explanations, words);
+    let pieces = pieces(explanations, words);
     let (mut x, size) = (0f32, if width >= 600.0 { 15.0 } else { 14.0 });
     let mut top = y + size;
     for (i, piece) in pieces.iter().enumerate() {
-        let wide = text_width(piece, size) + 8.0;
+        let wide = text_width(&piece.text, size) + 8.0;
         if x > 0.0 && x + wide > width {
             (x, top) = (0.0, top + size * 1.5);
         }
         let last = i + 1 == pieces.len();
         let weight = if last { r#" font-weight="700""# } else { "" };
-        p.svg.text([x, top], size, piece, &format!(r#"class="line" fill="{INK}"{weight}"#));
+        if progress[piece.of].stages > piece.stage {
+            p.svg.text([x, top], size, &piece.text, &format!(r#"class="line" fill="{INK}"{weight}"#));
+        }
         x += wide;
         used = used.max(x);
     }
     let height = (top + 8.0).ceil();
-    let text = pieces.join(" ");
+    let text = pieces.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join(" ");
     if explanations.is_empty() {
         p.svg.rect(Frame::new(0.0, 0.0, 1.0, 1.0), &format!(r#"fill="{PAPER}" fill-opacity="0""#));
     }
     p.svg.finish(width.max(used.ceil()), height, "arithmetic", &text, "")
+}
+
+/// An explanation's terms: some in full, the others listed. Returns how far right and down they reach.
+fn terms(p: &mut Painter<'_>, e: &Explanation, progress: &Progress, told: bool, from: f32, width: f32) -> [f32; 2] {
+    let (words, mut y, mut used) = (p.words, from, 0f32);
+    let all = || e.terms.iter();
+    let tops = [
+        scale(all().flat_map(|t| &t.values).flatten().copied()),
+        scale(all().flat_map(|t| &t.weights).copied()),
+        scale(all().filter_map(|t| third(e.rule, t)).flatten().flatten()),
+    ];
+    let starts: Vec<usize> = all()
+        .scan(0, |end, t| {
+            let start = *end;
+            *end += t.values.len();
+            Some(start)
+        })
+        .collect();
+    let part = |i: usize| Part::of(progress, starts[i], e.terms[i].values.len());
+    // Of many terms, those that add the most are worth the room, or while they are told the one that is told now; then all are listed.
+    let mut order: Vec<usize> = (0..e.terms.len()).collect();
+    let few = e.terms.len() <= FULL;
+    if !few && told {
+        let last = progress.cells.checked_sub(1).and_then(|cell| beats::term_at(e, cell)).map_or(0, |(term, _)| term);
+        order = vec![last];
+    } else if !few {
+        order.sort_by(|&a, &b| e.terms[b].result.abs().total_cmp(&e.terms[a].result.abs()).then(a.cmp(&b)));
+        order.truncate(4);
+        order.sort_unstable();
+    }
+    let named = e.terms.iter().any(|t| t.size[0] > 1 || t.at != [0, 0]) || e.terms.len() > 1;
+    // Terms stand side by side where their numbers stay readable.
+    let least = e.terms.iter().map(|t| {
+        let grids = if t.weights.is_empty() { 1.0 } else { 2.0 };
+        grids * t.size[1] as f32 * READABLE + OPERATOR + RESULT
+    });
+    let least = least.fold(1f32, f32::max);
+    let abreast = (((width + BETWEEN) / (least + BETWEEN)) as usize).clamp(1, order.len().max(1));
+    let share = (width - BETWEEN * (abreast as f32 - 1.0)) / abreast as f32;
+    let full = Full { rule: e.rule, width: share, tops, named };
+    let (mut x, mut tallest) = (0f32, 0f32);
+    for &i in &order {
+        let term = &e.terms[i];
+        // How wide it will be is known before it is drawn: its grids, the signs between, the result.
+        let grids = 1 + usize::from(!term.weights.is_empty()) + usize::from(third(e.rule, term).is_some());
+        let cells = Cells::of(term, grids, share);
+        let wide = cells.width() * grids as f32 + OPERATOR * (grids as f32 - 1.0) + RESULT;
+        if x > 0.0 && x + wide > width {
+            (x, y, tallest) = (0.0, y + tallest + 14.0, 0.0);
+        }
+        let [_, h] = p.term(&full, term, [x, y], &part(i));
+        used = used.max(x + wide);
+        x += wide + BETWEEN;
+        tallest = tallest.max(h);
+    }
+    y += tallest + 12.0;
+    if few {
+        return [used, y];
+    }
+    let top = scale(all().map(|t| t.result));
+    let rest: Vec<usize> = (0..e.terms.len()).filter(|i| told || !order.contains(i)).collect();
+    if e.terms.len() > LISTED {
+        // What each map adds, as a picture: a cell a map.
+        let heading = put(&words.each_adds, &[&e.terms.len().to_string()]);
+        p.svg.text([0.0, y + SMALL], SMALL, &heading, &format!(r#"fill="{MUTED}""#));
+        y += SMALL + 8.0;
+        let side = if e.terms.len() > 800 { 7.0 } else { 11.0 };
+        let cols = ((width / side) as usize).clamp(1, e.terms.len());
+        let rows = e.terms.len().div_ceil(cols);
+        let done = |i: usize| i < e.terms.len() && part(i).told == e.terms[i].values.len();
+        let colour = |i: usize| p.palette.colour(if done(i) { e.terms[i].result / top } else { 0.0 });
+        let picture = super::bmp(rows, cols, colour);
+        let frame = Frame::new(0.0, y, cols as f32 * side, rows as f32 * side);
+        p.svg.picture(frame, &picture);
+        p.svg.rect(frame.grow(0.5), &format!(r#"fill="none" stroke="{LINE}""#));
+        for &i in order.iter().filter(|_| told) {
+            let cell = Frame::new((i % cols) as f32 * side, y + (i / cols) as f32 * side, side, side);
+            p.svg.rect(cell, &format!(r#"class="now" fill="none" stroke="{FIELD}" stroke-width="2""#));
+        }
+        return [used.max(frame.right()), y + frame.h + 10.0];
+    }
+    let columns = ((width / 112.0).floor() as usize).max(1);
+    let heading = put(&words.more_terms, &[&rest.len().to_string()]);
+    let heading = if told { put(&words.each_adds, &[&rest.len().to_string()]) } else { heading };
+    p.svg.text([0.0, y + SMALL], SMALL, &heading, &format!(r#"fill="{MUTED}""#));
+    y += SMALL + 8.0;
+    let rows = rest.len().div_ceil(columns);
+    for (place, &i) in rest.iter().enumerate() {
+        let (term, part) = (&e.terms[i], part(i));
+        // Down the columns, as one reads a table.
+        let (x, y) = ((place / rows) as f32 * 112.0, y + (place % rows) as f32 * 17.0);
+        let whole = part.told == term.values.len();
+        let (fill, _) = p.shade(if whole { term.result / top } else { 0.0 });
+        let (stroke, ink) = if part.now.is_some() { (FIELD, FIELD) } else { (LINE, MUTED) };
+        p.svg.rect(Frame::new(x, y + 1.0, 10.0, 10.0), &format!(r#"fill="{fill}" stroke="{stroke}""#));
+        let name = put(&words.map, &[&term.map.to_string()]);
+        p.svg.text([x + 15.0, y + 10.0], SMALL, &name, &format!(r#"fill="{ink}""#));
+        if whole {
+            let attributes = format!(r#"fill="{INK}" text-anchor="end""#);
+            p.svg.text([x + 104.0, y + 10.0], SMALL, &number(term.result), &attributes);
+        }
+    }
+    [used, y + rows as f32 * 17.0 + 8.0]
+}
+
+/// The power of ten of which numbers up to `top` are readable multiples; 0 where they are readable themselves.
+fn power(top: f32) -> i32 {
+    if (0.05..1000.0).contains(&top) { 0 } else { top.log10().floor() as i32 }
+}
+
+/// `⁻⁵`.
+fn superscript(n: i32) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let digits = n.unsigned_abs().to_string();
+    let digits = digits.bytes().map(|b| DIGITS[usize::from(b - b'0')]);
+    (if n < 0 { Some('⁻') } else { None }).into_iter().chain(digits).collect()
+}
+
+/// How `delta`, the loss's gradient at the unit, spreads to inputs and weights: of the terms to which most goes, a grid each.
+pub fn backward(e: &Explanation, delta: f32, width: f32, palette: Palette, words: &Words) -> Drawing {
+    let mut p = Painter { svg: Svg::new(), palette, words };
+    let spread = e.spread(delta);
+    let mut order: Vec<usize> = (0..e.terms.len()).collect();
+    let goes = |i: usize| spread.inputs[i].iter().map(|v| v.abs()).sum::<f32>();
+    order.sort_by(|&a, &b| goes(b).total_cmp(&goes(a)).then(a.cmp(&b)));
+    order.truncate(4);
+    order.sort_unstable();
+    // Gradients are often small: as multiples of a power of ten they can be read.
+    let powers = [&spread.inputs, &spread.weights].map(|all| power(scale(all.iter().flatten().copied())));
+    let tops = [0, 1].map(|i| {
+        let all = if i == 0 { &spread.inputs } else { &spread.weights };
+        scale(all.iter().flatten().map(|v| v / 10f32.powi(powers[i])))
+    });
+    let grids = 1 + usize::from(!spread.weights.is_empty());
+    let (mut x, mut y, mut tallest, mut used) = (0f32, 0f32, 0f32, 0f32);
+    if order.len() < e.terms.len() {
+        let heading = put(&words.strongest, &[&order.len().to_string(), &e.terms.len().to_string()]);
+        p.svg.text([0.0, SMALL], SMALL, &heading, &format!(r#"fill="{MUTED}""#));
+        y += SMALL + 10.0;
+    }
+    let room = |term: &Term| {
+        let least = grids as f32 * (term.size[1] as f32 * READABLE).max(96.0) + OPERATOR;
+        let abreast = (((width + BETWEEN) / (least + BETWEEN)) as usize).clamp(1, order.len());
+        (width - BETWEEN * (abreast as f32 - 1.0)) / abreast as f32
+    };
+    for &i in &order {
+        let term = &e.terms[i];
+        let cells = Cells::of(term, grids, room(term) + RESULT);
+        let apart = cells.width().max(96.0) + OPERATOR;
+        let wide = apart * grids as f32 - OPERATOR;
+        if x > 0.0 && x + wide > width {
+            (x, y, tallest) = (0.0, y + tallest + 14.0, 0.0);
+        }
+        p.svg.text([x, y + SMALL], SMALL, &place(e.rule, term, words), &format!(r#"fill="{MUTED}""#));
+        let told = [(Some(&spread.inputs[i]), &words.to_inputs, "w"), (spread.weights.get(i), &words.to_weights, "x")];
+        for (g, (values, name, factor)) in told.into_iter().filter_map(|(v, n, f)| v.map(|v| (v, n, f))).enumerate() {
+            let left = x + g as f32 * apart;
+            p.svg.text([left, y + 2.0 * SMALL + 4.0], SMALL, name, &format!(r#"fill="{INK}""#));
+            let factor = if e.rule == Rule::WeightedSum { format!("{factor}·δ") } else { String::new() };
+            let power = if powers[g] == 0 { String::new() } else { format!(" × 10{}", superscript(powers[g])) };
+            let formula = format!("{factor}{power}");
+            p.svg.text([left, y + 3.0 * SMALL + 7.0], SMALL, formula.trim(), &format!(r#"fill="{MUTED}""#));
+            let values: Vec<Option<f32>> =
+                values.iter().zip(&term.values).map(|(v, there)| there.map(|_| *v / 10f32.powi(powers[g]))).collect();
+            let tips: Vec<String> = if values.len() <= SINGLE {
+                values.iter().map(|v| v.map_or_else(String::new, |v| number(v * 10f32.powi(powers[g])))).collect()
+            } else {
+                Vec::new()
+            };
+            let (top, mark) = (tops[g], term.mark.filter(|_| e.rule == Rule::Max));
+            let grid = Grid { values: &values, top, mark, tips: &tips, told: values.len(), now: None };
+            p.grid(&cells, [left, y + 3.0 * SMALL + 14.0], &grid);
+        }
+        tallest = tallest.max(cells.height() + 3.0 * SMALL + 15.0);
+        used = used.max(x + wide);
+        x += wide + BETWEEN;
+    }
+    p.svg.finish(width.max(used.ceil()), (y + tallest + 6.0).ceil(), "arithmetic backward", &words.to_inputs, "")
 }
 
 #[cfg(test)]

@@ -427,7 +427,6 @@ pub fn bars(
 
 /// How many values fall where: about 40 equal bins from the smallest to the largest; zero is marked.
 pub fn histogram(values: &[f32], title: &str, width: f32, height: f32, words: &Words) -> Drawing {
-    let mut svg = Svg::new();
     let finite: Vec<f64> = values.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v)).collect();
     let (low, high) = finite.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
     let (low, high) = if low > high {
@@ -443,6 +442,21 @@ pub fn histogram(values: &[f32], title: &str, width: f32, height: f32, words: &W
         let i = ((v - low) / (high - low) * bins as f64) as usize;
         counts[i.min(bins - 1)] += 1;
     }
+    histogram_of([low, high], &counts, title, width, height, words)
+}
+
+/// The same of values that are counted already: equal bins from the smallest to the largest.
+pub fn histogram_of(
+    [low, high]: [f64; 2],
+    counts: &[u64],
+    title: &str,
+    width: f32,
+    height: f32,
+    words: &Words,
+) -> Drawing {
+    let mut svg = Svg::new();
+    let (bins, all) = (counts.len().max(1), counts.iter().sum::<u64>());
+    let (low, high) = if low < high { (low, high) } else { (low - 0.5, low + 0.5) };
     let top = counts.iter().copied().max().unwrap_or(0).max(1);
     let left = text_width(&grouped(top), SMALL).ceil() + 8.0;
     let plot = Frame::new(left, 24.0, (width - left - 8.0).max(10.0), (height - 24.0 - 20.0).max(10.0));
@@ -476,8 +490,7 @@ pub fn histogram(values: &[f32], title: &str, width: f32, height: f32, words: &W
         let at = [x_of(t).min(width - half), plot.bottom() + 15.0];
         svg.text(at, SMALL, &text, &format!(r#"fill="{MUTED}" text-anchor="middle""#));
     }
-    let told =
-        format!("{} {}; {} … {}", words.count, grouped(finite.len() as u64), number(low as f32), number(high as f32));
+    let told = format!("{} {}; {} … {}", words.count, grouped(all), number(low as f32), number(high as f32));
     svg.finish(width, height, "chart histogram", title, &told)
 }
 

@@ -1,7 +1,7 @@
 //! The page's address: [`View`] to query string and back. Knows no browser. What is as usual is left out, so that a plain
 //! visit has a plain address; what cannot be read is as if it were not there.
 
-use super::state::{Lang, Method, Panel, Stack, Theme, View};
+use super::state::{Colours, Lang, Method, Panel, Sort, Stack, Theme, View};
 use crate::arch;
 use crate::arch::summary::Measure;
 use crate::graph::stack::Storey;
@@ -18,6 +18,10 @@ pub fn parse(query: &str) -> View {
             "beside" => view.beside = arch::variant(&value).map(|v| v.name.into()),
             "layer" => view.layer = Some(value),
             "unit" => view.unit = unit(&value),
+            "map" => view.map = value.parse().ok(),
+            "step" => view.step = value.parse().ok(),
+            "backward" => view.backward = value == "1",
+            "class" => view.class = value.parse().ok(),
             "view" => view.panel = Panel::ALL.into_iter().find(|p| p.name() == value).unwrap_or_default(),
             "seed" => view.seed = value.parse().ok(),
             "lang" => view.lang = Lang::parse(&value),
@@ -37,8 +41,9 @@ pub fn parse(query: &str) -> View {
             "over" => view.over = OVER.into_iter().find(|(_, name)| *name == value).map(|o| o.0).unwrap_or_default(),
             "maps" => view.one_map = value == "one",
             "method" => view.method = Method::ALL.into_iter().find(|m| m.name() == value).unwrap_or_default(),
-            "class" => view.class = value.parse().ok(),
             "stack" => view.stack = stack(&value).unwrap_or_default(),
+            "colours" => view.colours = Colours::ALL.into_iter().find(|c| c.name() == value).unwrap_or_default(),
+            "order" => view.order = Sort::ALL.into_iter().find(|s| s.name() == value).unwrap_or_default(),
             "groups" => view.groups = value.split(',').filter(|g| !g.is_empty()).map(str::to_string).collect(),
             "plot" => {
                 let axes = value.split_once(',').and_then(|(x, y)| Some([Measure::parse(x)?, Measure::parse(y)?]));
@@ -53,7 +58,12 @@ pub fn parse(query: &str) -> View {
         }
     }
     if view.layer.is_none() {
-        view.unit = None;
+        (view.unit, view.map) = (None, None);
+    }
+    if view.unit.is_some() {
+        view.map = None;
+    } else {
+        view.step = None;
     }
     view
 }
@@ -71,8 +81,15 @@ pub fn print(view: &View) -> String {
         pairs.push(("layer", layer.clone()));
         if let Some(u) = view.unit {
             pairs.push(("unit", format!("{},{},{}", u.c, u.y, u.x)));
+            pairs.extend(view.step.map(|step| ("step", step.to_string())));
+        } else if let Some(map) = view.map {
+            pairs.push(("map", map.to_string()));
         }
     }
+    if view.backward {
+        pairs.push(("backward", "1".into()));
+    }
+    pairs.extend(view.class.map(|class| ("class", class.to_string())));
     if view.panel != Panel::default() {
         pairs.push(("view", view.panel.name().into()));
     }
@@ -114,6 +131,12 @@ pub fn print(view: &View) -> String {
         let storeys = storeys.map(|s| format!("{}.{}.{}.{}", s.kernel, s.stride, s.padding, s.dilation));
         let parts: Vec<String> = [view.stack.channels.to_string()].into_iter().chain(storeys).collect();
         pairs.push(("stack", parts.join("~")));
+    }
+    if view.colours != Colours::default() {
+        pairs.push(("colours", view.colours.name().into()));
+    }
+    if view.order != Sort::default() {
+        pairs.push(("order", view.order.name().into()));
     }
     if !view.groups.is_empty() {
         pairs.push(("groups", view.groups.join(",")));
@@ -218,6 +241,10 @@ mod tests {
             variant: "lenet5-modern".into(),
             layer: Some("layer2/conv 한&=%".into()),
             unit: Some(Unit { c: 3, y: 9, x: 14 }),
+            map: None,
+            step: Some(17),
+            backward: true,
+            class: Some(4),
             panel: Panel::Training,
             seed: Some(u64::MAX),
             lang: Some(Lang::Ko),
@@ -231,6 +258,8 @@ mod tests {
             method: Method::Occlusion,
             class: Some(281),
             stack: Stack { storeys: vec![Storey { kernel: 11, stride: 4, padding: 2, dilation: 1 }], channels: 96 },
+            colours: Colours::Cividis,
+            order: Sort::Largest,
             groups: vec!["conv4_x".into(), "conv4_7".into()],
             beside: Some("resnet-digits".into()),
             plot: Some([Measure::Macs, Measure::Error(Task::Top5)]),
@@ -252,6 +281,11 @@ mod tests {
         }
         assert_eq!(parse("layer=c1&unit=1,2,3,4").unit, None);
         assert_eq!(parse("unit=1,2,3").unit, None, "a unit of no layer");
+        assert_eq!(parse("map=3").map, None, "a map of no layer");
+        let map = parse("layer=c1&map=3&step=4&colours=pink&order=");
+        assert_eq!((map.map(), map.step, map.colours, map.order), (Some(3), None, Colours::Signed, Sort::Index));
+        assert_eq!(print(&map), "?layer=c1&map=3");
+        assert_eq!(print(&parse("layer=c1&map=3&unit=4,0,0")), "?layer=c1&unit=4,0,0");
         assert_eq!(parse("layer=%zz%e").layer.as_deref(), Some("%zz%e"));
     }
 }

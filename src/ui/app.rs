@@ -5,7 +5,7 @@ use super::alter::{Tools, WithAltering};
 use super::beside::{Beside, Link};
 use super::client::Client;
 use super::header::{EngineWhy, Header};
-use super::hooks::{Dark, Network, Page, Same, Words, use_page, use_window_event, use_words, window};
+use super::hooks::{Dark, Network, Page, Same, Words, later, use_page, use_window_event, use_words, window};
 use super::output::Output;
 use super::pad::Pad;
 use super::panels::Panels;
@@ -111,22 +111,23 @@ pub fn App(props: &AppProps) -> Html {
     {
         // The address follows.
         let last = use_mut_ref(|| page.view.clone());
+        let newest = use_mut_ref(|| (0u32, 0f64)); // number of the change; when the last one was
         use_effect_with(page.view.clone(), move |view| {
             let before = last.replace(view.clone());
-            let query = address::print(view);
-            if query == address::print(&here()) {
-                return;
+            let now = js_sys::Date::now();
+            let (number, last) = *newest.borrow();
+            let number = number + 1;
+            *newest.borrow_mut() = (number, now);
+            if view.is_step_from(&before) || now - last > 200.0 {
+                return write_address(view, view.is_step_from(&before));
             }
-            let location = window().location();
-            let address =
-                format!("{}{query}{}", location.pathname().unwrap_or_default(), location.hash().unwrap_or_default());
-            if let Ok(history) = window().history() {
-                let _ = if view.is_step_from(&before) {
-                    history.push_state_with_url(&JsValue::NULL, "", Some(&address))
-                } else {
-                    history.replace_state_with_url(&JsValue::NULL, "", Some(&address))
-                };
-            }
+            // Whoever walks with a key held down goes faster than browsers take addresses.
+            let view = view.clone();
+            later(200, move || {
+                if newest.borrow().0 == number {
+                    write_address(&view, false);
+                }
+            });
         });
     }
     {
@@ -211,6 +212,23 @@ pub fn App(props: &AppProps) -> Html {
         </ContextProvider<Network>>
         </ContextProvider<Page>>
         </ContextProvider<Client>>
+    }
+}
+
+/// Puts where the user is into the browser's address, as a step that *back* undoes or in the place of the last.
+fn write_address(view: &View, step: bool) {
+    let query = address::print(view);
+    if query == address::print(&here()) {
+        return;
+    }
+    let location = window().location();
+    let address = format!("{}{query}{}", location.pathname().unwrap_or_default(), location.hash().unwrap_or_default());
+    if let Ok(history) = window().history() {
+        let _ = if step {
+            history.push_state_with_url(&JsValue::NULL, "", Some(&address))
+        } else {
+            history.replace_state_with_url(&JsValue::NULL, "", Some(&address))
+        };
     }
 }
 

@@ -224,6 +224,26 @@ pub fn later(milliseconds: i32, f: impl FnOnce() + 'static) {
     let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(callback.unchecked_ref(), milliseconds);
 }
 
+/// Runs `f` once so many milliseconds after `key` last changed (`None`: not at all).
+#[hook]
+pub fn use_after<K: PartialEq + 'static>(milliseconds: Option<i32>, key: K, f: impl FnOnce() + 'static) {
+    use_effect_with((milliseconds, key), move |(milliseconds, _)| {
+        let waiting = milliseconds.and_then(|ms| {
+            let callback = Closure::once(f);
+            let window = window();
+            let id =
+                window.set_timeout_with_callback_and_timeout_and_arguments_0(callback.as_ref().unchecked_ref(), ms);
+            id.ok().map(|id| (id, callback))
+        });
+        move || {
+            if let Some((id, callback)) = waiting {
+                window().clear_timeout_with_handle(id);
+                drop(callback);
+            }
+        }
+    });
+}
+
 /// A colour of the style sheet (`--ink`).
 pub fn colour(name: &str) -> String {
     let style = window()

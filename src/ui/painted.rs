@@ -1,7 +1,7 @@
 //! A canvas that the engine paints: handed over once, then told what is where. Knows rectangles, not what they mean.
 
 use super::hooks::{use_client, use_dark, use_page, use_pixel_ratio};
-use crate::protocol::{Command, PaintRect, Palette, Scale};
+use crate::protocol::{Command, PaintRect, Scale};
 use wasm_bindgen::prelude::*;
 use yew::prelude::*;
 
@@ -50,8 +50,8 @@ pub fn Painted(props: &PaintedProps) -> Html {
         let id = props.id;
         // Rectangles name nodes of the open network: until it is open there is nothing to paint.
         let rects = if page.origin.is_some() { props.rects.clone() } else { Vec::new() };
-        let deps = (rects, props.size, props.scale, dark, ratio);
-        use_effect_with(deps, move |(rects, (width, height), scale, dark, ratio)| {
+        let deps = (rects, props.size, props.scale, page.view.colours.palette(dark), ratio);
+        use_effect_with(deps, move |(rects, (width, height), scale, palette, ratio)| {
             let zoom = ratio.min(LARGEST / width.max(1.0)).min(LARGEST / height.max(1.0));
             let device = |at: [f32; 4]| {
                 // Whole pixels: neighbouring maps neither overlap nor blur.
@@ -64,7 +64,7 @@ pub fn Painted(props: &PaintedProps) -> Html {
                 size: [(width * zoom).round().max(1.0) as u32, (height * zoom).round().max(1.0) as u32],
                 rects: rects.iter().map(|r| PaintRect { at: device(r.at), ..*r }).collect(),
                 scale: *scale,
-                palette: if *dark { Palette::Dark } else { Palette::Light },
+                palette: *palette,
             });
         });
     }
@@ -85,3 +85,7 @@ pub const INPUT: u32 = 1;
 pub const CODES: u32 = 2;
 /// Number of the canvas of filters.
 pub const FILTERS: u32 = 3;
+/// Number of the canvas of a layer's maps.
+pub const MAPS: u32 = 6;
+/// Number of the canvas of a unit's input and output map.
+pub const WALK: u32 = 7;

@@ -7,8 +7,11 @@ mod builder;
 mod choice;
 mod compare;
 mod effective;
+mod backward;
 mod field;
+mod filters;
 mod layer;
+mod maps;
 mod shift;
 
 use super::hooks::{Network, focus, go, use_network, use_page, use_words};
@@ -25,6 +28,7 @@ use effective::Effective;
 use field::Growth;
 use layer::Layer;
 use shift::Shift;
+use maps::Maps;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -105,10 +109,11 @@ pub fn Panels() -> Html {
             </div>
             { body(Panel::Inspect, "inspect", html! {
                 <>
-                    <Arithmetic described={described.clone()} {selection} />
+                    <Arithmetic described={described.clone()} {selection} seen={panel == Panel::Inspect} />
                     <Layer described={described.clone()} {card} />
                 </>
             }) }
+            { body(Panel::Layer, "inspect wide", html! { <Maps described={described.clone()} {card} seen={panel == Panel::Layer} /> }) }
             { body(Panel::Field, "inspect", html! {
                 <>
                     <Effective described={described.clone()} {card} />

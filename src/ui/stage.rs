@@ -39,6 +39,10 @@ pub fn scene_words(words: Words) -> scene::Words {
         map: get("scene-map"),
         from_row_column: get("scene-from-row-column"),
         more_terms: get("scene-more-terms"),
+        each_adds: get("scene-each-adds"),
+        to_inputs: get("scene-to-inputs"),
+        to_weights: get("scene-to-weights"),
+        strongest: get("scene-strongest"),
         padding: get("scene-padding"),
         step: get("scene-step"),
         epoch: get("scene-epoch"),
@@ -177,6 +181,7 @@ pub fn Stage() -> Html {
             go(&page, |v| {
                 v.layer = layer;
                 v.unit = unit;
+                (v.map, v.step) = (None, None);
             });
         })
     };
@@ -457,9 +462,15 @@ struct CrumbsProps {
 /// Where one is, and the way back.
 #[component]
 fn Crumbs(props: &CrumbsProps) -> Html {
-    let (words, network) = (use_words(), use_network());
+    let (page, words, network) = (use_page(), use_words(), use_network());
     let title = network.map_or("", |n| n.variant.title);
     let card = props.selected.map(|i| &props.scene.0.cards[i]);
+    let map = card.and_then(|card| page.view.map().filter(|map| card.shape.map() > 1 && *map < card.shape.c));
+    let map_text = |map: usize| words.fill("maps-tile", &[("map", &map.to_string())]);
+    let to_map = |map: usize| {
+        let page = page.clone();
+        Callback::from(move |_: MouseEvent| go(&page, |v| (v.unit, v.map, v.step) = (None, Some(map), None)))
+    };
     let back = |to: (Option<usize>, Option<Unit>)| props.select.reform(move |_: MouseEvent| to);
     let here = |text: String| html! { <li><span aria-current="location">{text}</span></li> };
     html! {
@@ -469,7 +480,11 @@ fn Crumbs(props: &CrumbsProps) -> Html {
                     <li><button type="button" onclick={back((None, None))}>{title}</button></li>
                     if let Some(unit) = props.unit {
                         <li><button type="button" onclick={back((props.selected, None))}>{card.title.clone()}</button></li>
+                        if let Some(map) = map { <li><button type="button" onclick={to_map(map)}>{map_text(map)}</button></li> }
                         { here(unit_name(words, card, unit)) }
+                    } else if let Some(map) = map {
+                        <li><button type="button" onclick={back((props.selected, None))}>{card.title.clone()}</button></li>
+                        { here(map_text(map).to_string()) }
                     } else {
                         { here(card.title.clone()) }
                     }

@@ -7,7 +7,7 @@ use crate::arch::{self, Recipe};
 
 use crate::graph::stack::Storey;
 use crate::protocol::{
-    Alterations, Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Over, Scale, TrainConfig,
+    Alterations, Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Over, Palette, Scale, TrainConfig,
 };
 use crate::tensor::Unit;
 
@@ -80,12 +80,79 @@ impl Theme {
     }
 }
 
+/// Colours of values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Colours {
+    /// Signed: orange, white (or black), blue.
+    #[default]
+    Signed,
+    /// Magnitudes, dark blue to yellow.
+    Cividis,
+    /// Magnitudes, white to black.
+    Grey,
+}
+
+impl Colours {
+    /// As the page lists them.
+    pub const ALL: [Self; 3] = [Self::Signed, Self::Cividis, Self::Grey];
+
+    /// Name in the URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Signed => "signed",
+            Self::Cividis => "cividis",
+            Self::Grey => "grey",
+        }
+    }
+
+    /// What the engine is told.
+    pub fn palette(self, dark: bool) -> Palette {
+        match self {
+            Self::Signed if dark => Palette::Dark,
+            Self::Signed => Palette::Light,
+            Self::Cividis => Palette::Cividis,
+            Self::Grey => Palette::Grey,
+        }
+    }
+}
+
+/// In which order a layer's maps stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sort {
+    /// As the layer has them.
+    #[default]
+    Index,
+    /// Largest mean first.
+    Mean,
+    /// Largest value first.
+    Largest,
+    /// Most units above zero first.
+    Active,
+}
+
+impl Sort {
+    /// As the page lists them.
+    pub const ALL: [Self; 4] = [Self::Index, Self::Mean, Self::Largest, Self::Active];
+
+    /// Name in the URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Index => "index",
+            Self::Mean => "mean",
+            Self::Largest => "largest",
+            Self::Active => "active",
+        }
+    }
+}
+
 /// What is below the stage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Panel {
     /// A unit's arithmetic, and its layer.
     #[default]
     Inspect,
+    /// All maps and filters of a layer.
+    Layer,
     /// Receptive fields.
     Field,
     /// What of the picture a class depends on.
@@ -100,8 +167,15 @@ pub enum Panel {
 
 impl Panel {
     /// As they stand, from left to right.
-    pub const ALL: [Self; 6] =
-        [Self::Inspect, Self::Field, Self::Attribution, Self::Shift, Self::Compare, Self::Training];
+    pub const ALL: [Self; 7] = [
+        Self::Inspect,
+        Self::Layer,
+        Self::Field,
+        Self::Attribution,
+        Self::Shift,
+        Self::Compare,
+        Self::Training,
+    ];
 
     /// What `?hide=` calls it.
     pub fn control(self) -> &'static str {
@@ -115,6 +189,7 @@ impl Panel {
     pub fn name(self) -> &'static str {
         match self {
             Self::Inspect => "inspect",
+            Self::Layer => "layer",
             Self::Field => "field",
             Self::Attribution => "attribution",
             Self::Shift => "shift",
@@ -183,6 +258,14 @@ pub struct View {
     pub layer: Option<String>,
     /// The selected unit of it.
     pub unit: Option<Unit>,
+    /// The selected map of it, where no unit of it is.
+    pub map: Option<usize>,
+    /// How far the unit's arithmetic is told; `None`: all of it.
+    pub step: Option<usize>,
+    /// Whether the gradient of the loss is followed backwards through the unit.
+    pub backward: bool,
+    /// The class that the loss is for; `None`: the picture's own, or the predicted one.
+    pub class: Option<usize>,
     /// What is below.
     pub panel: Panel,
     /// Of random weights, shuffling and distortions.
@@ -205,10 +288,12 @@ pub struct View {
     pub one_map: bool,
     /// How it is shown what a class depends on.
     pub method: Method,
-    /// Which class; `None`: the predicted one.
-    pub class: Option<usize>,
     /// The stack of convolutions.
     pub stack: Stack,
+    /// Colours of values.
+    pub colours: Colours,
+    /// Order of a layer's maps.
+    pub order: Sort,
     /// Groups folded or opened other than they are at first.
     pub groups: Vec<String>,
     /// A second network beside it; a name of [`arch::VARIANTS`].
@@ -230,7 +315,13 @@ impl View {
     /// The same of another network: what is selected and opened in this one does not go along.
     #[must_use]
     pub fn of(&self, variant: &str) -> Self {
-        Self { variant: variant.into(), layer: None, unit: None, groups: Vec::new(), ..self.clone() }
+        let (layer, unit, map, step, class) = (None, None, None, None, None);
+        Self { variant: variant.into(), layer, unit, map, step, class, groups: Vec::new(), ..self.clone() }
+    }
+
+    /// The selected map: the unit's, where one is selected.
+    pub fn map(&self) -> Option<usize> {
+        self.unit.map(|u| u.c).or(self.map)
     }
 
     /// Whether the URL hides this control.
@@ -402,6 +493,8 @@ impl Model {
                 | Event::Progress { .. }
                 | Event::Shown { .. }
                 | Event::Explained { .. }
+                | Event::Surveyed { .. }
+                | Event::Backed { .. }
                 | Event::Tensor { .. }
                 | Event::Found { .. }
                 | Event::File { .. }

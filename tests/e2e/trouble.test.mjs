@@ -65,7 +65,7 @@ scenario('keyboard alone: to a unit and its arithmetic, and back', { query }, as
   await page.keyboard.press('ArrowRight');
   await page.keyboard.press('Enter');
   await until(() => at(page, 'arithmetic').locator('svg').count(), (n) => n > 0, 'the arithmetic is drawn');
-  assert.match(page.url(), /unit/);
+  await until(() => page.url(), (url) => /unit/.test(url), 'the address has the unit');
   const deep = page.url();
   for (let i = 0; i < 3; i++) await page.keyboard.press('Escape');
   await until(() => page.url(), (url) => url !== deep && !/unit/.test(url), 'Escape goes back to the whole network');

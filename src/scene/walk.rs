@@ -1,0 +1,99 @@
+//! A unit's window on its input map, and the unit on its output map: what slides and what fills while one walks from unit to unit.
+//! Pure; knows explanations and shapes. The maps themselves are painted by the engine, this lies over them.
+
+use super::gallery::Plate;
+use super::{Drawing, FIELD, Frame, LINE, PAPER, Svg};
+use crate::ops::explain::Term;
+use crate::tensor::{Shape, Unit};
+
+/// Room around the input map, for a window that overhangs into padding.
+const AROUND: f32 = 14.0;
+/// Between the two maps, for the lines from window to unit.
+const BETWEEN: f32 = 44.0;
+
+/// The two maps.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Walk {
+    /// The map that the term reads.
+    pub input: Plate,
+    /// The map that the unit is of.
+    pub output: Plate,
+    /// Width and height.
+    pub size: [f32; 2],
+}
+
+impl Walk {
+    /// In this width: side by side.
+    pub fn new(input: Shape, map: usize, output: Shape, unit: Unit, width: f32) -> Self {
+        let room = ((width - 3.0 * AROUND - BETWEEN) / 2.0).clamp(40.0, 224.0);
+        let input = Plate::new(input, map, [AROUND, AROUND], room);
+        let left = input.frame.right() + AROUND + BETWEEN;
+        let output = Plate::new(output, unit.c, [left, AROUND], room);
+        let bottom = input.frame.bottom().max(output.frame.bottom());
+        Self { input, output, size: [(output.frame.right() + AROUND).ceil(), (bottom + AROUND).ceil()] }
+    }
+
+    /// Window, present cells and unit over the maps; with `fills` what comes after the unit is veiled.
+    pub fn over(
+        &self,
+        term: &Term,
+        now: Option<std::ops::Range<usize>>,
+        unit: Unit,
+        fills: bool,
+        title: &str,
+    ) -> Drawing {
+        let mut svg = Svg::new();
+        for plate in [&self.input, &self.output] {
+            svg.rect(plate.frame.grow(0.5), &format!(r#"fill="none" stroke="{LINE}""#));
+        }
+        let [row, col] = self.output.cell(unit);
+        if fills {
+            let [rows, cols] = self.output.grid;
+            let veil = format!(r#"class="veil" fill="{PAPER}" fill-opacity=".93""#);
+            let right = self.output.part([row as isize, col as isize + 1], [1, cols - col - 1]);
+            let below = self.output.part([row as isize + 1, 0], [rows - row - 1, cols]);
+            [right, below].into_iter().filter(|f| f.w > 0.0 && f.h > 0.0).for_each(|f| svg.rect(f, &veil));
+        }
+        // The window: of a vector all of it, row by row.
+        let vector = self.input.shape.map() == 1;
+        let window = match (vector, term.values.len()) {
+            (true, 1) => {
+                let [row, col] = self.input.cell(Unit { c: term.map, y: 0, x: 0 });
+                self.input.part([row as isize, col as isize], [1, 1])
+            }
+            (true, _) => self.input.frame,
+            (false, _) => self.input.part(term.at, term.size),
+        };
+        if let Some(now) = now.filter(|now| !now.is_empty()) {
+            let cols = if vector { self.input.grid[1] } else { term.size[1] };
+            let at = |cell: usize| {
+                if vector {
+                    [cell / cols, cell % cols].map(|v| v as isize)
+                } else {
+                    [term.at[0] + (cell / cols) as isize, term.at[1] + (cell % cols) as isize]
+                }
+            };
+            // One cell, one row, or the whole window.
+            let (first, last) = (at(now.start), at(now.end - 1));
+            if first[0] == last[0] {
+                let cells = self.input.part(first, [1, (last[1] - first[1]) as usize + 1]);
+                svg.rect(cells, &format!(r#"class="now" fill="{FIELD}" fill-opacity=".45""#));
+            } else {
+                svg.rect(window, &format!(r#"class="now" fill="{FIELD}" fill-opacity=".18""#));
+            }
+        }
+        let own = self.output.part([row as isize, col as isize], [1, 1]);
+        // From the window's corners to the unit.
+        for (from, to) in [(window.y, own.y), (window.bottom(), own.bottom())] {
+            let dashed = format!(r#"stroke="{FIELD}" stroke-opacity=".7" stroke-dasharray="3 3""#);
+            svg.line([window.right(), from], [own.x, to], &dashed);
+        }
+        let frame = |f: Frame| if f.w < 5.0 { f.grow(2.0) } else { f };
+        for (class, f) in [("window", window), ("unit", own)] {
+            // A light line under the dark one: it is seen on every colour.
+            svg.rect(frame(f), &format!(r#"fill="none" stroke="{PAPER}" stroke-width="4.5""#));
+            svg.rect(frame(f), &format!(r#"class="{class}" fill="none" stroke="{FIELD}" stroke-width="2.5""#));
+        }
+        svg.finish(self.size[0], self.size[1], "walk", title, "")
+    }
+}

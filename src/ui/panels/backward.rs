@@ -1,0 +1,166 @@
+//! The loss's gradient at the selected unit, and how it spreads backwards to inputs and weights. Knows explanations and their
+//! spread, no op and no network by name.
+
+use crate::graph::NodeId;
+use crate::ops::explain::{Explanation, Rule};
+use crate::protocol::{Command, Event as Said};
+use crate::scene::arithmetic::backward;
+use crate::scene::number;
+use crate::tensor::Unit;
+use crate::ui::hooks::{go, use_client, use_dark, use_heard, use_network, use_page, use_words};
+use crate::ui::stage::scene_words;
+use std::rc::Rc;
+use yew::prelude::*;
+
+/// A unit and how its value came about.
+#[derive(PartialEq)]
+pub struct Told {
+    /// Whose unit.
+    pub node: NodeId,
+    /// Which.
+    pub unit: Unit,
+    /// The nodes told of, in order.
+    pub nodes: Vec<NodeId>,
+    /// One a node.
+    pub explanations: Vec<Explanation>,
+    /// The unit's value as the engine computed it.
+    pub value: f32,
+}
+
+/// What is asked about.
+#[derive(Properties, PartialEq)]
+pub struct BackwardProps {
+    /// The unit.
+    pub told: Rc<Told>,
+    /// Room in px.
+    pub width: f32,
+}
+
+#[derive(Clone, PartialEq)]
+struct Backed {
+    class: usize,
+    known: bool,
+    loss: f32,
+    deltas: Vec<f32>,
+}
+
+/// So many classes are listed to be chosen from; of more the number is typed.
+const LISTED: usize = 20;
+
+/// The gradient, where the reader wants to see it.
+#[component]
+pub fn Backward(props: &BackwardProps) -> Html {
+    let (client, page, words, network) = (use_client(), use_page(), use_words(), use_network());
+    let dark = use_dark();
+    let backed = use_state(|| None::<Backed>);
+    let newest = use_mut_ref(|| 0u32);
+    let waiting = use_mut_ref(|| None::<Command>); // one question at a time: a deep network takes seconds to answer
+    let open = page.view.backward;
+    {
+        let (client, newest, waiting, told) = (client.clone(), newest.clone(), waiting.clone(), props.told.clone());
+        use_effect_with((open, page.view.class, props.told.clone()), move |(open, class, _)| {
+            if *open {
+                let busy = *newest.borrow() != 0;
+                let request = client.number();
+                let command = Command::Backward { request, node: told.node, unit: told.unit, class: *class };
+                if busy {
+                    *waiting.borrow_mut() = Some(command);
+                } else {
+                    *newest.borrow_mut() = request;
+                    client.send(&command);
+                }
+            }
+        });
+    }
+    {
+        let backed = backed.clone();
+        use_heard(move |heard| {
+            let answered = match &heard.event {
+                Said::Backed { request, class, known, loss, deltas } if *request == *newest.borrow() => {
+                    backed.set(Some(Backed { class: *class, known: *known, loss: *loss, deltas: deltas.clone() }));
+                    true
+                }
+                Said::Failed { request: Some(request), .. } => *request == *newest.borrow(),
+                _ => false,
+            };
+            if answered {
+                let next = waiting.borrow_mut().take();
+                *newest.borrow_mut() = match next {
+                    Some(command) => {
+                        client.send(&command);
+                        if let Command::Backward { request, .. } = command { request } else { 0 }
+                    }
+                    None => 0,
+                };
+            }
+        });
+    }
+    let toggle = {
+        let page = page.clone();
+        Callback::from(move |_: MouseEvent| go(&page, |v| v.backward = !v.backward))
+    };
+    let classes = network.as_ref().map_or(0, |net| net.graph.nodes()[net.output].shape.len());
+    let choose = {
+        let page = page.clone();
+        Callback::from(move |event: Event| {
+            let select = event.target_dyn_into::<web_sys::HtmlSelectElement>().map(|s| s.value());
+            let typed = || event.target_dyn_into::<web_sys::HtmlInputElement>().map(|s| s.value());
+            let class = select.or_else(typed).and_then(|v| v.parse().ok()).filter(|c| *c < classes);
+            go(&page, |v| v.class = class);
+        })
+    };
+    let chosen = page.view.class;
+    let body = backed.as_ref().filter(|b| open && b.deltas.len() == props.told.explanations.len()).map(|b| {
+        let (class, loss) = (b.class.to_string(), number(b.loss));
+        let key = if b.known { "backward-loss-known" } else if chosen.is_some() { "backward-loss-chosen" } else { "backward-loss-predicted" };
+        // From the unit back through the pointwise layers to the one that is spread.
+        let names = |e: &Explanation| match e.rule {
+            Rule::Activation(_) => "y",
+            Rule::Normalise | Rule::LocalResponse => "x̂",
+            _ => "z",
+        };
+        let chain: Vec<String> = props.told.explanations.iter().zip(&b.deltas).rev()
+            .map(|(e, d)| format!("∂L/∂{} = {}", names(e), number(*d))).collect();
+        let delta = b.deltas.first().copied().unwrap_or(0.0);
+        let drawing = props.told.explanations.first().map(|e| {
+            backward(e, delta, props.width.max(260.0), page.view.colours.palette(dark), &scene_words(words)).svg
+        });
+        html! {
+            <>
+            <p>{words.fill(key, &[("class", &class), ("loss", &loss)])}</p>
+            <p class="caption" data-testid="backward-chain" data-delta={delta.to_string()}><b>{chain.join("  →  ")}</b></p>
+            if delta == 0.0 {
+                <p class="note">{words.get("backward-zero")}</p>
+            } else {
+                <div class="scroll drawing" tabindex="0" role="region" aria-label={words.get("backward-label")}>
+                    { Html::from_html_unchecked(AttrValue::from(drawing.unwrap_or_default())) }
+                </div>
+                <p class="note">{words.get("backward-note")}</p>
+            }
+            </>
+        }
+    });
+    html! {
+        <div class="unit-backward" data-testid="backward">
+            <div class="row">
+                <button type="button" aria-expanded={open.to_string()} onclick={toggle} data-testid="backward-toggle">{words.get("backward-toggle")}</button>
+                if open {
+                    <label class="check">{words.get("backward-class")}
+                        if classes <= LISTED {
+                            <select onchange={choose} data-testid="backward-class">
+                                <option value="" selected={chosen.is_none()}>{words.get("backward-class-own")}</option>
+                                { for (0..classes).map(|c| html! { <option value={c.to_string()} selected={chosen == Some(c)}>{c}</option> }) }
+                            </select>
+                        } else {
+                            <input type="number" min="0" max={(classes - 1).to_string()} value={chosen.map(|c| c.to_string()).unwrap_or_default()}
+                                onchange={choose} data-testid="backward-class" />
+                        }
+                    </label>
+                }
+            </div>
+            if open {
+                { body.unwrap_or_else(|| html! { <p class="note">{words.get("output-waiting")}</p> }) }
+            }
+        </div>
+    }
+}

@@ -1,0 +1,120 @@
+// One unit told step by step, and all maps and filters of a layer: on LeNet-5, and on GoogLeNet with its concats, pools and untrained maps.
+import assert from 'node:assert/strict';
+import { scenario } from './harness.mjs';
+import { at, engine, until } from './page.mjs';
+
+const told = (page) => at(page, 'arithmetic').locator('[data-running]');
+const step = async (page) => Number(await told(page).getAttribute('data-step'));
+const picture = (locator) => locator.screenshot().then((png) => png.toString('base64'));
+
+scenario("a unit's sum grows to its value, by step, by slider and by itself", { query: '?backend=cpu&lang=en&layer=c3&unit=7,2,5', timeout: 120_000 }, async ({ page, axe, shot }) => {
+  await engine(page);
+  await at(page, 'sample-3').click();
+  await at(page, 'unit-slider').waitFor();
+  // Four maps of 5×5, then sum, bias and function.
+  assert.equal(await at(page, 'unit-count').innerText(), '103 / 103');
+  const value = Number(await told(page).getAttribute('data-value'));
+  const shown = (text) => Number(text.replace('−', '-').replace(/^.*= /, ''));
+  assert.ok(Math.abs(shown(await told(page).getAttribute('data-running')) - value) < 1e-3 * (1 + Math.abs(value)), 'the last number is the value');
+  await at(page, 'unit-back').click();
+  await until(() => step(page), (n) => n === 102, 'a step back');
+  // One product, with its numbers, and the sum so far.
+  await at(page, 'unit-slider').fill('1');
+  const caption = await until(() => at(page, 'unit-caption').innerText(), (text) => /×/.test(text), 'a product');
+  const [, a, b, c] = caption.replaceAll('−', '-').match(/: (-?[\d.]+) × \(?(-?[\d.]+)\)? = (-?[\d.e-]+)/);
+  assert.ok(Math.abs(a * b - c) < 2e-3, caption);
+  assert.match(page.url(), /unit=7,2,5/);
+  await until(() => page.url(), (url) => /step=1(&|$)/.test(url), 'the step is in the address');
+  await shot('unit one product');
+  // By itself, and paused by the space bar.
+  await at(page, 'unit-speed').selectOption('30');
+  await at(page, 'unit-play').click();
+  await until(() => step(page), (n) => n > 5, 'it goes on by itself');
+  await told(page).focus();
+  await page.keyboard.press(' ');
+  const stopped = await step(page);
+  await page.keyboard.press('ArrowLeft');
+  await until(() => step(page), (n) => n <= stopped + 1 && n >= stopped - 1, 'the arrow key steps back');
+  await axe();
+  // The neighbouring unit by arrow keys on the map, then unit after unit.
+  await at(page, 'walk').focus();
+  await page.keyboard.press('ArrowDown');
+  await until(() => page.url(), (url) => /unit=7,3,5/.test(url), 'the unit below');
+  const maps = await at(page, 'walk').boundingBox();
+  await at(page, 'walk').click({ position: { x: maps.width - 20, y: 20 } });
+  await until(() => page.url(), (url) => /unit=7,0,9/.test(url), 'a click on the output map goes to its unit');
+  // Backwards: the loss of the digit's own class, and another.
+  await at(page, 'backward-toggle').click();
+  const delta = () => at(page, 'backward-chain').getAttribute('data-delta');
+  const own = await until(delta, (d) => d !== null, 'the gradient');
+  await at(page, 'backward-class').selectOption('8');
+  await until(delta, (d) => d !== null && d !== own, 'the gradient for another class');
+  await until(() => page.url(), (url) => /backward=1&class=8/.test(url), 'both in the address');
+  await axe();
+  await shot('unit backwards');
+  await at(page, 'backward-toggle').click();
+  await at(page, 'unit-course').selectOption('units');
+  await at(page, 'unit-play').click();
+  await until(async () => (await at(page, 'walk').locator('.veil').count()) > 0, Boolean, 'the map fills');
+  await until(() => at(page, 'unit-play').innerText(), (text) => /Pause/.test(text), 'it plays');
+  await page.waitForTimeout(600);
+  await at(page, 'unit-play').click();
+  await until(() => page.url(), (url) => !/unit=7,0,9/.test(url) && /unit=7,/.test(url), 'and the address follows when it stops');
+  await shot('unit window slides');
+});
+
+scenario('all maps of a layer, one of them large, and back to a unit', { query: '?backend=cpu&lang=en&view=layer&layer=c1', timeout: 120_000 }, async ({ page, axe, shot }) => {
+  await engine(page);
+  await at(page, 'sample-7').click();
+  await until(() => at(page, 'dead-units').count(), (n) => n > 0, 'the layer in numbers');
+  // 6 maps of 28×28: what is above zero and what is not are all there are.
+  assert.match(await at(page, 'dead-units').innerText(), /of 4,704 \(/);
+  assert.equal(await page.locator('[data-testid^=map-]').count(), 6);
+  const blank = await picture(at(page, 'map-2'));
+  await until(async () => (await picture(at(page, 'map-2'))).length, (n) => n > 600, `map 2 has a picture, not ${blank.length}`);
+  // By mean: the labels do not grow.
+  await at(page, 'sort').selectOption({ label: 'largest mean first' });
+  const means = await until(
+    async () => (await page.locator('[data-testid^=map-]').allInnerTexts()).map((t) => Number(t.trim().split(/\s+/)[1].replace('−', '-'))),
+    (all) => all.every((v, i) => i === 0 || all[i - 1] >= v), 'sorted by mean');
+  assert.equal(means.length, 6);
+  const before = await picture(at(page, 'maps-canvas'));
+  await at(page, 'colours').selectOption({ index: 1 });
+  await until(async () => (await picture(at(page, 'maps-canvas'))) !== before, Boolean, 'other colours');
+  await at(page, 'map-4').click();
+  await at(page, 'map-large').waitFor();
+  await until(() => page.url(), (url) => /layer=c1&map=4/.test(url) && /sort=mean/.test(url) && /colours=cividis/.test(url), 'the address has map, order, colours');
+  await axe();
+  await shot('layer c1 map 4');
+  await at(page, 'map-large').click({ position: { x: 100, y: 60 } });
+  await until(() => page.url(), (url) => /unit=4,\d+,\d+/.test(url) && !/view=layer/.test(url), 'a click on the large map tells of its unit');
+  await at(page, 'unit-slider').waitFor();
+});
+
+scenario('GoogLeNet: colours, concats, pools, and only a page of maps', { query: '?variant=googlenet&backend=cpu&lang=en&view=layer&layer=conv1.7x7_s2', timeout: 240_000 }, async ({ page, axe, shot, longTasks }) => {
+  await engine(page);
+  await until(() => at(page, 'milliseconds').count(), (n) => n > 0, 'the network has answered', 120_000);
+  await until(() => at(page, 'dead-units').count(), (n) => n > 0, 'conv1 in numbers', 60_000);
+  await until(async () => (await picture(at(page, 'filters-coloured'))).length, (n) => n > 5_000, 'its 64 kernels in colour', 30_000);
+  await shot('googlenet conv1');
+  await axe();
+  // Through the layers by the button, to one of many maps: no more than a page of them is there.
+  await at(page, 'layer-after').click();
+  await until(() => page.url(), (url) => !/layer=conv1/.test(url), 'the next layer');
+  await longTasks();
+  for (const layer of ['inception3a', 'maxpool3']) {
+    const option = await at(page, 'layer-select').locator('option').allInnerTexts();
+    const found = option.find((text) => text.toLowerCase().replace(/[_ ]/g, '').includes(layer)) ?? option.at(-3);
+    await at(page, 'layer-select').selectOption({ label: found });
+    await until(() => at(page, 'maps-view').locator('h3').first().innerText(), (text) => text.toLowerCase().includes(found.toLowerCase()), found, 30_000);
+    await until(() => page.locator('[data-testid^=map-]').count(), (n) => n > 0 && n <= 128, 'a page of maps', 30_000);
+  }
+  const map = page.locator('[data-testid^=map-]').nth(3);
+  await map.click();
+  await at(page, 'map-large').click({ position: { x: 90, y: 90 } });
+  await at(page, 'unit-slider').waitFor({ timeout: 60_000 });
+  assert.ok(Number(await at(page, 'unit-slider').getAttribute('max')) >= 1);
+  await at(page, 'unit-slider').fill('1');
+  await until(() => step(page), (n) => n === 1, 'its first step');
+  await shot('googlenet unit');
+});
