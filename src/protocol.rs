@@ -126,7 +126,7 @@ pub struct PaintRect {
     pub source: Source,
     /// First element.
     pub offset: usize,
-    /// Rows of the picture.
+    /// Rows of the picture; 0: not painted, but kept at hand, so that painting it later costs no run of the network.
     pub rows: usize,
     /// Columns of the picture.
     pub cols: usize,
@@ -256,7 +256,7 @@ pub enum Command {
         /// The page's number for it.
         canvas: u32,
     },
-    /// What to paint on it, after every change of values, until the next such command.
+    /// What to paint on it, after every change of values, until the next such command. Answered by [`Event::Painted`].
     Paint {
         /// Which canvas.
         canvas: u32,
@@ -494,6 +494,11 @@ pub enum Event {
         predicted: usize,
         /// Forward pass, read-back included.
         milliseconds: f32,
+    },
+    /// A canvas with something on it was painted as the last `Paint` had it.
+    Painted {
+        /// Which.
+        canvas: u32,
     },
     /// Answer to `Peek`.
     Value {

@@ -2,14 +2,15 @@
 //!
 //! [`state`] (what the page knows, and one pure function of change), [`address`] (it as a URL), [`i18n`] (messages) and [`record`]
 //! (curves) know no browser and are tested natively. The rest is wasm: `client` (the protocol's end), `hooks` (what components share),
-//! `app` (the page as a whole), then a component a part: `header`, `pad`, `output`, `stage`, `panels`, `training`; `painted` (a canvas that
-//! the engine paints) and `script` (`window.receptive`).
+//! `app` (the page as a whole), then a component a part: `header`, `pad`, `output`, `stage`, `panels`, `training`; `viewport` (the window onto the
+//! stage), `maps` (what the engine paints on it), `strip` and `export` (below it, and as a file), `painted` (a canvas that the engine paints) and `script` (`window.receptive`).
 //!
 //! Names for browser tests (`data-testid`):
 //! header: `variant-NAME`, `engine-badge` (with `data-backend`, `data-why`), `language`, `theme`, `share`;
 //! side: `pad`, `clear`, `undo`, `random-digit`, `sample-0`…`sample-9`, `pen`, `centre`, `prepared`, `predicted`, `class-0`…, `milliseconds`,
 //! `codes`, `origin`, `engine-why`;
-//! stage: `breadcrumbs`, `stage` (canvas: `maps`), `card-NAME`, `tooltip`, `field`;
+//! stage: `breadcrumbs`, `viewport`, `stage` (canvas: `maps`), `card-NAME`, `unfold-GROUP`, `fold-GROUP`, `tooltip`, `field`, `minimap`, `zoom-in`,
+//! `zoom-out`, `zoom-fit`, `stage-wide`, `legend`, `export`, `export-svg`, `export-png`, `strip`, `strip-told`;
 //! panels: `panel-inspect`, `panel-field`, `panel-attribution`, `panel-training`, `arithmetic`, `layer`, `filters`, `scale`,
 //! `receptive-field`, `field-NAME`, `field-passes`, `effective`, `effective-map`, `effective-field`, `effective-size`, `effective-over`, `effective-one`, `builder`, `stack-built`, `stack-one`, `attribution`,
 //! `attribution-map`, `attribution-of`, `attribution-class`, `method-saliency`…, `passes` (with `data-done`), `passes-ask`, `choice-layer`;
@@ -31,6 +32,8 @@ mod app;
 #[cfg(target_arch = "wasm32")]
 mod client;
 #[cfg(target_arch = "wasm32")]
+mod export;
+#[cfg(target_arch = "wasm32")]
 mod header;
 #[cfg(target_arch = "wasm32")]
 mod heat;
@@ -38,6 +41,8 @@ mod heat;
 mod hooks;
 #[cfg(target_arch = "wasm32")]
 mod inquiry;
+#[cfg(target_arch = "wasm32")]
+mod maps;
 #[cfg(target_arch = "wasm32")]
 mod output;
 #[cfg(target_arch = "wasm32")]
@@ -53,7 +58,11 @@ mod script;
 #[cfg(target_arch = "wasm32")]
 mod stage;
 #[cfg(target_arch = "wasm32")]
+mod strip;
+#[cfg(target_arch = "wasm32")]
 mod training;
+#[cfg(target_arch = "wasm32")]
+mod viewport;
 
 /// Starts the engine's worker and puts the page in place of the boot message.
 ///

@@ -16,13 +16,14 @@ use crate::data::looks::Looks;
 use crate::data::photo::{self, Photo};
 use crate::data::{Samples, digits};
 use crate::gpu::{Canvas as Easel, Gpu};
+use crate::graph::NodeId;
 use crate::protocol::{
     Backend, Command, EngineInfo, Event, Fault, Generation, Origin, PaintRect, Palette, Picture, Scale, Source,
     TrainConfig, Weights, Why,
 };
 use crate::tensor::{Shape, Unit};
 use crate::weights::{CONVERT, WeightsError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -268,6 +269,9 @@ impl Session {
                 self.canvases.insert(*canvas, canvas_of);
                 self.look().await?;
                 self.paint(Some(*canvas));
+                if rects.iter().any(|r| r.rows > 0) {
+                    self.send(Event::Painted { canvas: *canvas });
+                }
                 Ok(())
             }
             Command::Show { generation, picture } => {
@@ -701,10 +705,10 @@ impl Session {
 
     /// Computes the shown picture with the weights as they are; tells the output, paints all canvases.
     pub(super) async fn refresh(&mut self) -> Result<(), Trouble> {
-        let (sources, direct) = (self.painted(), self.direct());
+        let ((sources, kept), direct) = (self.painted(), self.direct());
         let Some(opened) = &mut self.opened else { return Ok(()) };
         let before = self.world.now();
-        opened.network.look(sources, direct);
+        opened.network.look(sources, kept, direct);
         opened.network.compute(&[]).await?;
         let milliseconds = (self.world.now() - before) as f32;
         let loss = opened.network.net.loss;
@@ -718,11 +722,16 @@ impl Session {
         Ok(())
     }
 
-    /// Tensors that some canvas shows.
-    fn painted(&self) -> Vec<Source> {
-        let Some(opened) = &self.opened else { return Vec::new() };
-        let rects = self.canvases.values().flat_map(|c| &c.rects);
-        rects.map(|r| r.source).filter(|&s| opened.network.has(s)).collect()
+    /// Tensors that some canvas shows, and nodes that one may show next (its rectangles without rows).
+    fn painted(&self) -> (Vec<Source>, BTreeSet<NodeId>) {
+        let Some(opened) = &self.opened else { return Default::default() };
+        let rects = self.canvases.values().flat_map(|c| &c.rects).filter(|r| opened.network.has(r.source));
+        let (shown, next): (Vec<&PaintRect>, Vec<&PaintRect>) = rects.partition(|r| r.rows > 0);
+        let node = |r: &PaintRect| match r.source {
+            Source::Value(node) => Some(node),
+            Source::Param(_) => None,
+        };
+        (shown.iter().map(|r| r.source).collect(), next.into_iter().filter_map(node).collect())
     }
 
     /// Whether the GPU computes and paints: whether its maps need no reading back.
@@ -733,11 +742,11 @@ impl Session {
 
     /// Computes what is missing for the canvases, if anything.
     async fn look(&mut self) -> Result<(), Trouble> {
-        let (sources, direct) = (self.painted(), self.direct());
+        let ((sources, kept), direct) = (self.painted(), self.direct());
         let Some(opened) = &mut self.opened else { return Ok(()) };
-        opened.network.look(sources, direct);
+        opened.network.look(sources, kept, direct);
         if !opened.network.is_painted() {
-            opened.network.compute(&[]).await?;
+            opened.network.reread(&[]).await?;
         }
         Ok(())
     }

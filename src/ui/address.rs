@@ -36,6 +36,7 @@ pub fn parse(query: &str) -> View {
             "class" => view.class = value.parse().ok(),
             "stack" => view.stack = stack(&value).unwrap_or_default(),
             "groups" => view.groups = value.split(',').filter(|g| !g.is_empty()).map(str::to_string).collect(),
+            "stage" => view.wide = value == "wide",
             "hide" => view.hide = value.split(',').filter(|h| !h.is_empty()).map(str::to_string).collect(),
             _ => {}
         }
@@ -96,6 +97,9 @@ pub fn print(view: &View) -> String {
     }
     if !view.groups.is_empty() {
         pairs.push(("groups", view.groups.join(",")));
+    }
+    if view.wide {
+        pairs.push(("stage", "wide".into()));
     }
     if !view.hide.is_empty() {
         pairs.push(("hide", view.hide.join(",")));
@@ -201,6 +205,7 @@ mod tests {
             class: Some(281),
             stack: Stack { storeys: vec![Storey { kernel: 11, stride: 4, padding: 2, dilation: 1 }], channels: 96 },
             groups: vec!["conv4_x".into(), "conv4_7".into()],
+            wide: true,
             hide: vec!["pad".into(), "train".into()],
         };
         let query = print(&view);

@@ -197,6 +197,8 @@ pub struct View {
     pub stack: Stack,
     /// Groups folded or opened other than they are at first.
     pub groups: Vec<String>,
+    /// Whether the stage fills the window.
+    pub wide: bool,
     /// Controls that a teacher hides.
     pub hide: Vec<String>,
 }
@@ -369,6 +371,7 @@ impl Model {
             event,
             Event::Output { .. }
                 | Event::Value { .. }
+                | Event::Painted { .. }
                 | Event::Progress { .. }
                 | Event::Shown { .. }
                 | Event::Explained { .. }
