@@ -8,6 +8,7 @@ pub mod cost;
 pub mod describe;
 pub mod layout;
 pub mod receptive_field;
+pub mod skips;
 pub mod stack;
 
 /// A node by position; inputs always point backwards.

@@ -129,7 +129,7 @@ pub struct PaintRect {
     pub source: Source,
     /// First element.
     pub offset: usize,
-    /// Rows of the picture.
+    /// Rows of the picture; 0: not painted, but kept at hand, so that painting it later costs no run of the network.
     pub rows: usize,
     /// Columns of the picture.
     pub cols: usize,
@@ -279,7 +279,7 @@ pub enum Command {
         /// The page's number for it.
         canvas: u32,
     },
-    /// What to paint on it, after every change of values, until the next such command.
+    /// What to paint on it, after every change of values, until the next such command. Answered by [`Event::Painted`].
     Paint {
         /// Which canvas.
         canvas: u32,
@@ -571,6 +571,11 @@ pub enum Event {
         shift: [i32; 2],
         /// One a node, as asked for; none where the picture is not moved, or there is none.
         moved: Vec<Moved>,
+    },
+    /// A canvas with something on it was painted as the last `Paint` had it.
+    Painted {
+        /// Which.
+        canvas: u32,
     },
     /// Answer to `Peek`.
     Value {

@@ -1,9 +1,9 @@
 //! Pure drawing: values in, geometry and SVG text out. Knows graphs and numbers; no network by name, no page, no device.
 //!
-//! [`stage`]: the network as cards; [`field`]: what a unit sees, over the stage; [`arithmetic`]: how its value came about, [`beats`] one
-//! after the other; [`walk`]: its window on the map before it; [`gallery`]: all maps of a layer; [`heat`]: values over a picture;
-//! [`chart`]: curves, bars, matrices; [`scatter`]: points that have names; [`compare`]: the variants as such points. Colours are CSS
-//! variables (with fallbacks for export), so themes are the page's affair.
+//! [`stage`]: the network as cards; [`camera`]: how one looks at it; [`strip`]: what each layer costs; [`field`]: what a unit sees, over
+//! the stage; [`arithmetic`]: how its value came about, [`beats`] one after the other; [`walk`]: its window on the map before it;
+//! [`gallery`]: all maps of a layer; [`heat`]: values over a picture; [`chart`]: curves, bars, matrices; [`scatter`]: points that have
+//! names; [`compare`]: the variants as such points. Colours are CSS variables (with fallbacks for export), so themes are the page's affair.
 
 use crate::ops::Kind;
 use std::borrow::Cow;
@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 
 pub mod arithmetic;
 pub mod beats;
+pub mod camera;
 pub mod chart;
 pub mod compare;
 pub mod field;
@@ -18,6 +19,7 @@ pub mod gallery;
 pub mod heat;
 pub mod scatter;
 pub mod stage;
+pub mod strip;
 pub mod walk;
 
 pub use crate::graph::layout::Frame;
@@ -33,6 +35,11 @@ pub struct Words {
     pub maps_left_out: Cow<'static, str>,
     pub folded: Cow<'static, str>,
     pub network: Cow<'static, str>,
+    pub identity: Cow<'static, str>,
+    pub projection: Cow<'static, str>,
+    pub padded: Cow<'static, str>,
+    pub memory: Cow<'static, str>,
+    pub depth: Cow<'static, str>,
     pub sum: Cow<'static, str>,
     pub bias: Cow<'static, str>,
     pub coefficient: Cow<'static, str>,
@@ -72,6 +79,11 @@ impl Default for Words {
             maps_left_out: w("+ {} maps"),
             folded: w("{} layers"),
             network: w("Network diagram"),
+            identity: w("identity"),
+            projection: w("projection"),
+            padded: w("zero-padded"),
+            memory: w("Memory"),
+            depth: w("Costs over depth"),
             sum: w("Σ"),
             bias: w("bias"),
             coefficient: w("coefficient"),
@@ -118,6 +130,27 @@ pub struct Drawing {
     pub height: f32,
 }
 
+/// A drawing that stands alone: the light theme's colours in place of the style sheet's variables, on paper. Some programs that
+/// open SVG files know no variables.
+pub fn standalone(svg: &str) -> String {
+    let mut out = String::with_capacity(svg.len());
+    let mut rest = svg;
+    while let Some((before, after)) = rest.split_once("var(") {
+        out.push_str(before);
+        let (inside, behind) = after.split_once(')').unwrap_or((after, ""));
+        out.push_str(inside.split_once(',').map_or("currentColor", |(_, colour)| colour));
+        rest = behind;
+    }
+    out.push_str(rest);
+    match out.find('>') {
+        Some(end) => {
+            out.insert_str(end + 1, "\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>");
+            out
+        }
+        None => out,
+    }
+}
+
 /// A family's CSS class.
 pub fn class(kind: Kind) -> &'static str {
     match kind {
@@ -152,6 +185,7 @@ pub(crate) const FIELD: &str = "var(--field,#c2640a)";
 pub(crate) const INK: &str = "var(--ink,#1d1c1a)";
 pub(crate) const MUTED: &str = "var(--muted,#6b6760)";
 pub(crate) const LINE: &str = "var(--line,#d9d6cf)";
+pub(crate) const STAGE: &str = "var(--stage,#f6f5f1)";
 pub(crate) const PAPER: &str = "var(--paper,#ffffff)";
 
 /// Width of a text in px, generously: letters and digits of a system font, full-width Hangul.
@@ -165,6 +199,11 @@ pub fn text_width(text: &str, size: f32) -> f32 {
         _ => 0.6,
     };
     text.chars().map(em).sum::<f32>() * size
+}
+
+/// Width of a bold text in px, generously.
+pub fn bold_width(text: &str, size: f32) -> f32 {
+    text_width(text, size) * 1.08
 }
 
 /// Text safe inside SVG.

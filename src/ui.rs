@@ -2,8 +2,8 @@
 //!
 //! [`state`] (what the page knows, and one pure function of change), [`address`] (it as a URL), [`i18n`] (messages) and [`record`]
 //! (curves) know no browser and are tested natively. The rest is wasm: `client` (the protocol's end), `hooks` (what components share),
-//! `app` (the page as a whole), then a component a part: `header`, `pad`, `output`, `stage`, `panels`, `training`; `painted` (a canvas that
-//! the engine paints) and `script` (`window.receptive`).
+//! `app` (the page as a whole), then a component a part: `header`, `pad`, `output`, `stage`, `panels`, `training`; `viewport` (the window onto the
+//! stage), `maps` (what the engine paints on it), `strip` and `export` (below it, and as a file), `painted` (a canvas that the engine paints) and `script` (`window.receptive`).
 //!
 //! Names for browser tests (`data-testid`):
 //! header: `variant-NAME`, `engine-badge` (with `data-backend`, `data-why`), `language`, `theme`, `projector`, `tour-again`, `share`;
@@ -11,7 +11,8 @@
 //! `codes`, `origin`, `engine-why`;
 //! changing the picture: `alter`, `alter-move`, `alter-cover`, `alter-invert`, `alter-left`…, `alter-shift`, `alter-size`, `alter-noise`, `alter-seed`,
 //! `alter-reset`, `surface`; `camera`; the guided start: `tour`, `tour-text`, `tour-done`, `tour-back`, `tour-skip`, `tour-next`; what a move did: `shift`, `shift-TITLE`;
-//! stage: `breadcrumbs`, `stage` (canvas: `maps`), `card-NAME`, `tooltip`, `field`;
+//! stage: `breadcrumbs`, `viewport`, `stage` (canvas: `maps`), `card-NAME`, `unfold-GROUP`, `fold-GROUP`, `tooltip`, `field`, `minimap`, `zoom-in`,
+//! `zoom-out`, `zoom-fit`, `stage-wide`, `legend`, `export`, `export-svg`, `export-png`, `strip`, `strip-told`;
 //! panels: `panel-inspect`, `panel-layer`, `panel-field`, `panel-attribution`, `panel-training`, `layer`,
 //! `receptive-field`, `field-NAME`, `field-passes`, `effective`, `effective-map`, `effective-field`, `effective-size`, `effective-over`, `effective-one`, `builder`, `stack-built`, `stack-one`, `attribution`,
 //! `attribution-map`, `attribution-of`, `attribution-class`, `method-saliency`…, `passes` (with `data-done`), `passes-ask`, `choice-layer`;
@@ -40,10 +41,13 @@ mod alter;
 #[cfg(target_arch = "wasm32")]
 mod app;
 #[cfg(target_arch = "wasm32")]
-mod camera;
 mod beside;
 #[cfg(target_arch = "wasm32")]
+mod camera;
+#[cfg(target_arch = "wasm32")]
 mod client;
+#[cfg(target_arch = "wasm32")]
+mod export;
 #[cfg(target_arch = "wasm32")]
 mod header;
 #[cfg(target_arch = "wasm32")]
@@ -52,6 +56,8 @@ mod heat;
 mod hooks;
 #[cfg(target_arch = "wasm32")]
 mod inquiry;
+#[cfg(target_arch = "wasm32")]
+mod maps;
 #[cfg(target_arch = "wasm32")]
 mod output;
 #[cfg(target_arch = "wasm32")]
@@ -67,9 +73,13 @@ mod script;
 #[cfg(target_arch = "wasm32")]
 mod stage;
 #[cfg(target_arch = "wasm32")]
+mod strip;
+#[cfg(target_arch = "wasm32")]
 mod tour;
 #[cfg(target_arch = "wasm32")]
 mod training;
+#[cfg(target_arch = "wasm32")]
+mod viewport;
 
 /// Where the engine's program is, as the page says.
 #[cfg(target_arch = "wasm32")]

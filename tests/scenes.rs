@@ -14,8 +14,9 @@ use receptive::scene::arithmetic::{arithmetic, backward};
 use receptive::scene::beats::beats;
 use receptive::scene::chart::{self, Curve, GradientRow, Reading};
 use receptive::scene::field::{self, Overlay};
-use receptive::scene::stage::{Stage, stage, to_svg};
-use receptive::scene::{Drawing, Words, number, text_width};
+use receptive::scene::stage::{Label, Stage, stage, surface, to_svg, to_svg_at_levels};
+use receptive::scene::strip::strip;
+use receptive::scene::{Drawing, Words, number, standalone, text_width};
 use receptive::tensor::{Shape, Unit};
 
 fn snapshot(name: &str, drawing: &Drawing) {
@@ -76,32 +77,114 @@ fn inside(outer: Frame, inner: Frame) -> bool {
         && inner.bottom() <= outer.bottom() + 0.01
 }
 
+/// No card on another, no text or map outside of its card or on another.
+fn check_cards(at: &str, stage: &Stage) {
+    let page = Frame::new(0.0, 0.0, stage.size[0], stage.size[1]);
+    let apart = |labels: &[Label], at: &str| {
+        for (j, label) in labels.iter().enumerate() {
+            for other in &labels[j + 1..] {
+                assert!(!label.frame().overlaps(other.frame()), "{at}: {label:?} on {other:?}");
+            }
+        }
+    };
+    for (i, card) in stage.cards.iter().enumerate() {
+        assert!(inside(page, card.rect), "{at}: {} leaves the stage", card.title);
+        for other in &stage.cards[i + 1..] {
+            assert!(!card.rect.overlaps(other.rect), "{at}: {} on {}", card.title, other.title);
+        }
+        let at = format!("{at}: {}", card.title);
+        for labels in [&card.labels, &card.middle, &card.far] {
+            apart(labels, &at);
+            for label in labels {
+                assert!(inside(card.rect, label.frame()), "{at}: {label:?} in {:?}", card.rect);
+                assert!(label.size > 4.0, "{at}: {label:?} cannot be read");
+            }
+        }
+        for (j, map) in card.maps.iter().enumerate() {
+            assert!(inside(card.rect, map.rect), "{at} map {j}");
+            for label in card.labels.iter().chain(&card.middle) {
+                assert!(!label.frame().overlaps(map.rect), "{at}: {label:?} on map {}", map.map);
+            }
+            // In a grid only neighbours could overlap.
+            for other in card.maps.iter().skip(j + 1).take(24) {
+                assert!(!map.rect.overlaps(other.rect), "{at} maps {} and {}", map.map, other.map);
+            }
+        }
+        for (bar, map) in card.bars.iter().zip(&card.maps) {
+            assert!(inside(card.rect, *bar) && !bar.overlaps(map.rect), "{at} bar");
+        }
+        let slab = card.glyph.front;
+        let whole = Frame::new(
+            slab.x,
+            slab.y - card.glyph.depth * 0.66,
+            slab.w + card.glyph.depth,
+            slab.h + card.glyph.depth * 0.66,
+        );
+        assert!(inside(card.rect, whole) && whole.w > 0.0, "{at}: {whole:?} in {:?}", card.rect);
+        assert!(card.far.iter().all(|l| !l.frame().overlaps(whole)), "{at}: the title is on the slab");
+    }
+}
+
+/// Boxes hold their group's cards and no others; names of groups and shortcuts stand apart from cards and from one another.
+fn check_groups(at: &str, net: &Architecture, stage: &Stage) {
+    let page = Frame::new(0.0, 0.0, stage.size[0], stage.size[1]);
+    let below = |path: &str, group: &str| path == group || path.starts_with(&format!("{group}/"));
+    for group in &stage.boxes {
+        assert!(inside(page, group.frame), "{at}: {} leaves the stage", group.path);
+        for card in &stage.cards {
+            let own = below(&net.graph.nodes()[card.layer].group, &group.path);
+            assert!(own || !card.rect.overlaps(group.frame), "{at}: {} in the box of {}", card.title, group.path);
+        }
+        for other in stage.boxes.iter().filter(|o| !below(&o.path, &group.path) && !below(&group.path, &o.path)) {
+            assert!(!group.frame.overlaps(other.frame), "{at}: {} and {}", group.path, other.path);
+        }
+    }
+    for group in &stage.open {
+        let cards = stage.cards.iter().filter(|c| below(&net.graph.nodes()[c.layer].group, group));
+        for card in cards {
+            let held = stage.boxes.iter().any(|b| b.path == *group && inside(b.frame, card.rect));
+            assert!(held, "{at}: {} is in no box of {group}", card.title);
+        }
+        assert_eq!(stage.boxes.iter().filter(|b| b.path == *group && b.label.is_some()).count(), 1, "{at}: {group}");
+    }
+    let names: Vec<&Label> = stage.boxes.iter().filter_map(|b| b.label.as_ref()).chain(&stage.notes).collect();
+    for (i, name) in names.iter().enumerate() {
+        for other in &names[i + 1..] {
+            assert!(!name.frame().overlaps(other.frame()), "{at}: {name:?} on {other:?}");
+        }
+        let card = stage.cards.iter().find(|c| c.rect.overlaps(name.frame()));
+        assert!(card.is_none(), "{at}: {name:?} on {}", card.unwrap().title);
+    }
+}
+
 #[test]
 fn nothing_overlaps_and_nothing_sticks_out() {
-    for (at, _, stage) in stages() {
-        let page = Frame::new(0.0, 0.0, stage.size[0], stage.size[1]);
-        for (i, card) in stage.cards.iter().enumerate() {
-            assert!(inside(page, card.rect), "{at}: {} leaves the stage", card.title);
-            for other in &stage.cards[i + 1..] {
-                assert!(!card.rect.overlaps(other.rect), "{at}: {} on {}", card.title, other.title);
-            }
-            for (j, label) in card.labels.iter().enumerate() {
-                assert!(inside(card.rect, label.frame()), "{at}: {} {:?}", card.title, label);
-                for other in &card.labels[j + 1..] {
-                    assert!(!label.frame().overlaps(other.frame()), "{at}: {label:?} on {other:?}");
-                }
-                for map in &card.maps {
-                    assert!(!label.frame().overlaps(map.rect), "{at}: {label:?} on map {}", map.map);
-                }
-            }
-            for (j, map) in card.maps.iter().enumerate() {
-                assert!(inside(card.rect, map.rect), "{at}: {} map {j}", card.title);
-                for other in &card.maps[j + 1..] {
-                    assert!(!map.rect.overlaps(other.rect), "{at}: {} maps {} and {}", card.title, map.map, other.map);
-                }
-            }
-            for (bar, map) in card.bars.iter().zip(&card.maps) {
-                assert!(inside(card.rect, *bar) && !bar.overlaps(map.rect), "{at}: {} bar", card.title);
+    for (at, net, stage) in stages() {
+        check_cards(&at, &stage);
+        check_groups(&at, &net, &stage);
+    }
+}
+
+/// Every network as it is opened, with all its groups the other way round, and with each single one so.
+#[test]
+fn every_network_is_laid_out_without_a_fault() {
+    for v in VARIANTS {
+        let net = v.build().unwrap();
+        let mut groups: Vec<String> =
+            net.graph.nodes().iter().flat_map(|n| n.group.split('/')).map(String::from).collect();
+        groups.sort();
+        groups.dedup();
+        groups.retain(|g| !g.is_empty());
+        let few = groups.iter().step_by(groups.len() / 4 + 1).map(|g| vec![g.clone()]);
+        let toggles = [Vec::new(), groups.clone()].into_iter().chain(few);
+        for (i, toggled) in toggles.enumerate() {
+            let views: &[[f32; 2]] = if i < 2 { &[[1100.0, 470.0], [366.0, 440.0]] } else { &[[1100.0, 470.0]] };
+            for &view in views {
+                let at = format!("{} in {view:?}, {toggled:?}", v.name);
+                let stage = surface(&net, view, &toggled, &Words::default());
+                check_cards(&at, &stage);
+                check_edges(&at, &net, &stage);
+                check_groups(&at, &net, &stage);
             }
         }
     }
@@ -118,30 +201,124 @@ fn crossed<'a>(stage: &'a Stage, edge: &Edge) -> Vec<&'a str> {
     others.filter(|(_, c)| runs.iter().any(|r| r.overlaps(c.rect))).map(|(_, c)| c.title.as_str()).collect()
 }
 
+/// Every edge is drawn, from its card to its card, and passes over no other.
+fn check_edges(at: &str, net: &Architecture, stage: &Stage) {
+    let mut wanted = std::collections::BTreeSet::new();
+    for (id, node) in net.graph.nodes().iter().enumerate() {
+        for &input in &node.inputs {
+            let (from, to) = (stage.card_of(input).unwrap(), stage.card_of(id).unwrap());
+            if from != to {
+                wanted.insert((from, to));
+            }
+        }
+    }
+    let drawn: std::collections::BTreeSet<_> = stage.edges.iter().map(|e| (e.from, e.to)).collect();
+    assert_eq!(drawn, wanted, "{at}");
+    assert_eq!(stage.edges.len(), wanted.len(), "{at}: an edge is drawn twice");
+    let page = Frame::new(0.0, 0.0, stage.size[0], stage.size[1]);
+    for edge in &stage.edges {
+        let touches = |card: usize, p: [f32; 2]| stage.cards[card].rect.grow(4.0).contains(p[0], p[1]);
+        for points in edge.strands.iter().chain([&edge.points]) {
+            assert!(touches(edge.from, points[0]), "{at}: {edge:?}");
+            assert!(touches(edge.to, *points.last().unwrap()), "{at}: {edge:?}");
+            assert!(points.iter().all(|p| page.contains(p[0], p[1])), "{at}: {edge:?} leaves the stage");
+        }
+        assert_eq!(crossed(stage, edge), [""; 0], "{at}: {edge:?}");
+    }
+    let svg = to_svg(stage, at).svg;
+    assert_eq!(svg.matches("class=\"edge").count(), wanted.len() + 1, "{at}");
+    let lines: usize = stage.edges.iter().map(|e| e.strands.len().max(1)).sum();
+    assert_eq!(svg.matches("class=\"arrow").count(), lines, "{at}");
+}
+
 #[test]
 fn every_edge_is_drawn_from_its_card_to_its_card() {
     for (at, net, stage) in stages() {
-        let mut wanted = 0;
-        for (id, node) in net.graph.nodes().iter().enumerate() {
-            for &input in &node.inputs {
-                let (from, to) = (stage.card_of(input).unwrap(), stage.card_of(id).unwrap());
-                if from == to {
-                    continue;
-                }
-                wanted += 1;
-                let edge = stage.edges.iter().find(|e| (e.from, e.to) == (from, to)).unwrap();
-                let touches = |f: Frame, p: [f32; 2]| f.grow(0.6).contains(p[0], p[1]);
-                assert!(touches(stage.cards[from].rect, edge.points[0]), "{at}: {edge:?}");
-                assert!(touches(stage.cards[to].rect, *edge.points.last().unwrap()), "{at}: {edge:?}");
-                let page = Frame::new(0.0, 0.0, stage.size[0], stage.size[1]);
-                assert!(edge.points.iter().all(|p| page.contains(p[0], p[1])), "{at}: {edge:?} leaves the stage");
-                assert_eq!(crossed(&stage, edge), [""; 0], "{at}: {edge:?}");
+        check_edges(&at, &net, &stage);
+    }
+}
+
+#[test]
+fn shortcuts_are_named_and_towers_stand_apart() {
+    let words = Words::default();
+    let open = |name: &str, toggled: &[&str]| {
+        let net = variant(name).unwrap().build().unwrap();
+        let toggled: Vec<String> = toggled.iter().map(|t| t.to_string()).collect();
+        (surface(&net, [1100.0, 470.0], &toggled, &words), net)
+    };
+    let (stage, _) = open("resnet50", &["conv2_1", "conv2_2"]);
+    let texts: Vec<&str> = stage.notes.iter().map(|l| l.text.as_str()).collect();
+    assert_eq!(texts, ["projection", "identity"]);
+    let (stage, _) = open("resnet20-cifar", &["stage2_1", "stage2_2"]);
+    let mut texts: Vec<&str> = stage.notes.iter().map(|l| l.text.as_str()).collect();
+    texts.sort_unstable();
+    assert!(texts.contains(&"identity") && texts.contains(&"zero-padded"), "{texts:?}");
+    for name in ["alexnet", "alexnet-digits"] {
+        let (stage, net) = open(name, &[]);
+        let card = |name: &str| &stage.cards[stage.card_of(net.graph.find(name).unwrap()).unwrap()];
+        let edge = |from: &str, to: &str| {
+            let ends = [from, to].map(|n| stage.card_of(net.graph.find(n).unwrap()).unwrap());
+            stage.edges.iter().find(|e| [e.from, e.to] == ends).unwrap()
+        };
+        let band = |e: &Edge| e.strands.iter().all(|s| s.len() == 2);
+        for (from, to, wanted) in
+            [("pool1", "conv2", 2), ("pool2", "conv3", 4), ("conv3", "conv4", 2), ("pool5", "fc6", 2)]
+        {
+            let edge = edge(from, to);
+            // On its way into another band an edge is a pair, whatever it does.
+            assert_eq!(edge.strands.len(), if band(edge) { wanted } else { 2 }, "{name}: {from} to {to}");
+        }
+        for name in ["conv1", "conv2", "conv3", "conv5"] {
+            let card = card(name);
+            assert_eq!(card.towers.len(), 2, "{name}");
+            // The first half of the maps is in the upper tower, the second in the lower.
+            for map in &card.maps {
+                let tower = card.towers[usize::from(map.map >= card.shape.c / 2)];
+                assert!(inside(tower, map.rect), "{name}: map {}", map.map);
             }
         }
-        assert_eq!(stage.edges.len(), wanted, "{at}");
-        let svg = to_svg(&stage, &at).svg;
-        assert_eq!(svg.matches("class=\"edge").count(), wanted + 1, "{at}");
-        assert_eq!(svg.matches("class=\"arrow").count(), wanted, "{at}");
+        assert!(card("fc6").towers.is_empty());
+    }
+}
+
+#[test]
+fn the_strip_says_what_each_layer_costs() {
+    let words = Words::default();
+    let net = variant("lenet5").unwrap().build().unwrap();
+    let lenet = strip(&net.graph, &[], 1100.0, &words);
+    let told: Vec<&str> = lenet.columns.iter().map(|c| c.told.as_str()).collect();
+    assert_eq!(told[0], "Input · 4.10 kB");
+    assert_eq!(told[1], "C1 · 156 params · 117,600 MACs · 18.8 kB · RF 5×5"); // 6·28·28·4 bytes
+    assert_eq!(told[5], "C5 · 48,120 params · 48,000 MACs · 480 B · RF 32×32");
+    snapshot("strip-lenet5", &lenet.drawing);
+    for (name, width) in [("vgg16", 1100.0), ("resnet152", 1100.0), ("googlenet", 366.0)] {
+        let net = variant(name).unwrap().build().unwrap();
+        let strip = strip(&net.graph, &[], width, &words);
+        let stage = surface(&net, [width, 470.0], &[], &words);
+        let nodes = |c: &receptive::scene::strip::Column| c.node;
+        assert_eq!(
+            strip.columns.iter().map(nodes).collect::<Vec<_>>(),
+            stage.cards.iter().map(|c| c.node).collect::<Vec<_>>()
+        );
+        assert_eq!(sticking_out(&strip.drawing), [""; 0], "{name}");
+        assert!(strip.columns.last().unwrap().frame.right() <= width, "{name}");
+        snapshot(&format!("strip-{name}"), &strip.drawing);
+    }
+}
+
+#[test]
+fn a_drawing_stands_alone_without_a_style_sheet() {
+    let net = variant("lenet5").unwrap().build().unwrap();
+    let stage = surface(&net, [1100.0, 470.0], &[], &Words::default());
+    let alone = standalone(&to_svg(&stage, "LeNet-5").svg);
+    assert!(!alone.contains("var(") && alone.contains("#1f68b3") && alone.contains("117,600 MACs"));
+    assert_eq!(
+        standalone(r#"<svg a="1"><g fill="var(--x,#123456)" stroke="var(--y,#abcdef)"/></svg>"#).matches('#').count(),
+        3
+    );
+    let levels = to_svg_at_levels(&stage, "LeNet-5").svg;
+    for class in ["near", "middle", "far"] {
+        assert!(levels.contains(&format!("<g class=\"{class}\">")), "{class}");
     }
 }
 
@@ -184,6 +361,16 @@ fn lenet_fits_a_laptop_without_scrolling_and_maps_are_whole_multiples() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn surfaces_are_as_recorded() {
+    let cases = [("alexnet", vec![]), ("resnet34", vec!["conv2_1".to_string(), "conv3_1".into()])];
+    for (name, toggled) in cases {
+        let net = variant(name).unwrap().build().unwrap();
+        let stage = surface(&net, [1100.0, 470.0], &toggled, &Words::default());
+        snapshot(&format!("surface-{name}"), &to_svg_at_levels(&stage, name));
     }
 }
 

@@ -404,7 +404,7 @@ fn canvases_are_painted_whenever_values_change() {
     let paint =
         |scale| Command::Paint { canvas: 2, size: [300, 200], rects: rects.clone(), scale, palette: Palette::Light };
     let painted = |engine: &Engine| engine.world.painted.borrow()[&2].clone();
-    assert!(engine.tell(paint(Scale::Layer)).is_empty());
+    assert_eq!(engine.tell(paint(Scale::Layer)), [Event::Painted { canvas: 2 }]);
     assert_eq!(painted(&engine).at.len(), 1, "nothing shown: the kernel only");
     engine.tell(Command::Show { generation: 1, picture: drawings()[2].1.clone() });
     let first = painted(&engine);

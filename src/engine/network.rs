@@ -22,6 +22,10 @@ pub struct Network {
     program: Option<Program>,
     looked_at: BTreeSet<NodeId>,
     painted: Vec<Source>,
+    /// Nodes that may be painted next: the plan keeps their values, so that a look at them costs no run.
+    kept: BTreeSet<NodeId>,
+    /// Whether the program's buffers hold the values of the picture shown.
+    ran: bool,
     asked_for: BTreeSet<NodeId>,
     input: Option<Vec<f32>>,
     values: BTreeMap<(bool, usize), Vec<f32>>,
@@ -50,6 +54,8 @@ impl Network {
             program: None,
             looked_at: BTreeSet::new(),
             painted: Vec::new(),
+            kept: BTreeSet::new(),
+            ran: false,
             asked_for: BTreeSet::new(),
             input: None,
             values: BTreeMap::new(),
@@ -68,6 +74,7 @@ impl Network {
     fn forget(&mut self) {
         self.values.clear();
         self.on_device.clear();
+        self.ran = false;
     }
 
     /// What it is shown; [`Network::compute`] computes it.
@@ -88,9 +95,9 @@ impl Network {
     }
 
     /// Which tensors are painted: these are there after each [`Network::compute`]; with `direct` on the device alone, for
-    /// [`Network::paint`].
-    pub fn look(&mut self, painted: Vec<Source>, direct: bool) {
-        (self.painted, self.direct) = (painted, direct);
+    /// [`Network::paint`]. Those in `kept` may be painted next.
+    pub fn look(&mut self, painted: Vec<Source>, kept: BTreeSet<NodeId>, direct: bool) {
+        (self.painted, self.kept, self.direct) = (painted, kept, direct);
     }
 
     /// Whether all that is painted has been computed, as far as it can be.
@@ -160,6 +167,15 @@ impl Network {
     /// # Errors
     /// What the GPU says; the CPU has none.
     pub async fn compute(&mut self, also: &[Source]) -> Result<(), GpuError> {
+        self.ran = false;
+        self.reread(also).await
+    }
+
+    /// Reads what is looked at, `also` included; runs the network only if its buffers do not hold it.
+    ///
+    /// # Errors
+    /// What the GPU says; the CPU has none.
+    pub async fn reread(&mut self, also: &[Source]) -> Result<(), GpuError> {
         let mut sources: BTreeSet<(bool, usize)> = also.iter().map(|&s| key(s)).collect();
         sources.insert(key(Source::Value(self.net.output)));
         sources.extend(self.asked_for.iter().map(|&node| (false, node)));
@@ -168,7 +184,8 @@ impl Network {
             sources.extend(&painted);
         }
         let wanted = sources.union(&painted);
-        let nodes: BTreeSet<NodeId> = wanted.filter(|(param, _)| !param).map(|&(_, node)| node).collect();
+        let mut nodes: BTreeSet<NodeId> = wanted.filter(|(param, _)| !param).map(|&(_, node)| node).collect();
+        nodes.extend(&self.kept);
         let program = match self.program.take() {
             Some(program) if nodes.is_subset(&self.looked_at) => program,
             old => {
@@ -178,15 +195,17 @@ impl Network {
                 let look: Vec<NodeId> = nodes.iter().copied().collect();
                 let plan = Plan::new(&self.net, &Request::inference(1, &look));
                 self.looked_at = nodes;
+                self.ran = false;
                 self.executor.prepare(&self.net, plan)?
             }
         };
         let program = self.program.insert(program);
-        if let Some(input) = &self.input {
+        if let Some(input) = self.input.as_ref().filter(|_| !self.ran) {
             if let Some(&into) = program.plan.inputs.first() {
                 self.executor.write(program, into, input)?;
             }
             self.executor.run(program)?;
+            self.ran = true;
         }
         let seen = self.input.is_some();
         let place = |(param, i): (bool, usize)| {
@@ -295,5 +314,33 @@ impl Network {
         }
         let value = self.value(Source::Value(node)).and_then(|v| v.get(nodes[node].shape.index(unit)).copied());
         Ok(value.map(|value| (chain, told, value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::variant;
+
+    #[test]
+    fn a_look_at_what_is_kept_costs_no_run() {
+        let net = Rc::new(variant("lenet5").unwrap().build().unwrap());
+        let (size, params) = (net.graph.nodes()[0].shape.len(), net.initial(3));
+        let [c1, s2, c3] = ["c1", "s2", "c3"].map(|name| net.graph.find(name).unwrap());
+        let mut network = Network::new(net.clone(), Executor::cpu(params));
+        network.show(Some(vec![0.5; size]));
+        network.look(vec![Source::Value(c1)], BTreeSet::from([s2]), false);
+        pollster::block_on(network.compute(&[])).unwrap();
+        let output = network.output().unwrap().to_vec();
+        assert!(network.value(Source::Value(s2)).is_none(), "kept, not read");
+        network.input = Some(vec![-0.5; size]); // another run would give other values
+        network.look(vec![Source::Value(s2)], BTreeSet::from([c1]), false);
+        pollster::block_on(network.reread(&[])).unwrap();
+        assert!(network.is_painted() && network.value(Source::Value(c1)).is_none());
+        assert_eq!(network.output().unwrap(), output, "it did not run");
+        // What was fused away was not computed: for it the network runs.
+        network.look(vec![Source::Value(c3)], BTreeSet::new(), false);
+        pollster::block_on(network.reread(&[])).unwrap();
+        assert_ne!(network.output().unwrap(), output);
     }
 }

@@ -25,7 +25,7 @@ use crate::protocol::{
 };
 use crate::tensor::{Shape, Unit};
 use crate::weights::{CONVERT, WeightsError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -280,6 +280,9 @@ impl Session {
                 self.canvases.insert(*canvas, canvas_of);
                 self.look().await?;
                 self.paint(Some(*canvas));
+                if rects.iter().any(|r| r.rows > 0) {
+                    self.send(Event::Painted { canvas: *canvas });
+                }
                 Ok(())
             }
             Command::Show { generation, picture } => {
@@ -781,10 +784,10 @@ impl Session {
 
     /// Computes the shown picture with the weights as they are; tells the output, paints all canvases.
     pub(super) async fn refresh(&mut self) -> Result<(), Trouble> {
-        let (sources, direct) = (self.painted(), self.direct());
+        let ((sources, kept), direct) = (self.painted(), self.direct());
         let Some(opened) = &mut self.opened else { return Ok(()) };
         let before = self.world.now();
-        opened.network.look(sources, direct);
+        opened.network.look(sources, kept, direct);
         opened.network.compute(&[]).await?;
         let milliseconds = (self.world.now() - before) as f32;
         let loss = opened.network.net.loss;
@@ -798,11 +801,16 @@ impl Session {
         Ok(())
     }
 
-    /// Tensors that some canvas shows.
-    fn painted(&self) -> Vec<Source> {
-        let Some(opened) = &self.opened else { return Vec::new() };
-        let rects = self.canvases.values().flat_map(|c| &c.rects);
-        rects.map(|r| r.source).filter(|&s| opened.network.has(s)).collect()
+    /// Tensors that some canvas shows, and nodes that one may show next (its rectangles without rows).
+    fn painted(&self) -> (Vec<Source>, BTreeSet<NodeId>) {
+        let Some(opened) = &self.opened else { return Default::default() };
+        let rects = self.canvases.values().flat_map(|c| &c.rects).filter(|r| opened.network.has(r.source));
+        let (shown, next): (Vec<&PaintRect>, Vec<&PaintRect>) = rects.partition(|r| r.rows > 0);
+        let node = |r: &PaintRect| match r.source {
+            Source::Value(node) => Some(node),
+            Source::Param(_) => None,
+        };
+        (shown.iter().map(|r| r.source).collect(), next.into_iter().filter_map(node).collect())
     }
 
     /// Whether the GPU computes and paints: whether its maps need no reading back.
@@ -813,11 +821,11 @@ impl Session {
 
     /// Computes what is missing for the canvases, if anything.
     async fn look(&mut self) -> Result<(), Trouble> {
-        let (sources, direct) = (self.painted(), self.direct());
+        let ((sources, kept), direct) = (self.painted(), self.direct());
         let Some(opened) = &mut self.opened else { return Ok(()) };
-        opened.network.look(sources, direct);
+        opened.network.look(sources, kept, direct);
         if !opened.network.is_painted() {
-            opened.network.compute(&[]).await?;
+            opened.network.reread(&[]).await?;
         }
         Ok(())
     }

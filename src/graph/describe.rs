@@ -37,6 +37,24 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// A number in three digits, where one cannot read more: `118 M`, `9.47 k`, `156`.
+pub fn compact(number: u64) -> String {
+    let (mut value, mut unit) = (number as f64, "");
+    for next in [" k", " M", " G", " T"] {
+        if value < 999.5 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, next);
+    }
+    let digits = match value {
+        _ if unit.is_empty() => 0,
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$}{unit}")
+}
+
 /// Receptive field of a card's units, rows then columns, in input pixels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FieldFacts {
@@ -291,6 +309,13 @@ mod tests {
         }
         let text: String = formula.chars().filter(|c| *c != ' ' && *c != ',').collect();
         if text.is_empty() { 0 } else { sum(&mut text.chars().peekable()) }
+    }
+
+    #[test]
+    fn three_digits_say_how_large_a_number_is() {
+        let numbers = [0, 156, 999, 1000, 9472, 99_949, 99_951, 999_499, 999_500, 118_013_952, 15_470_264_320];
+        let texts = ["0", "156", "999", "1.00 k", "9.47 k", "99.9 k", "100 k", "999 k", "1.00 M", "118 M", "15.5 G"];
+        assert_eq!(numbers.map(compact), texts);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where a network's layers stand in a diagram: cards, columns, rows, routed edges. A fold over the graph; knows no network and
 //! no page, only how large each card wants to be.
 
+use super::skips::SkipKind;
 use super::{Graph, NodeId};
 use crate::ops::{Kind, Layer, Reach};
 
@@ -52,6 +53,12 @@ impl Frame {
     pub fn around(self, other: Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
         Self { x, y, w: self.right().max(other.right()) - x, h: self.bottom().max(other.bottom()) - y }
+    }
+
+    /// The part of it in `[0, size)`.
+    pub fn within(self, size: [f32; 2]) -> Self {
+        let (x, y) = (self.x.clamp(0.0, size[0]), self.y.clamp(0.0, size[1]));
+        Self { x, y, w: self.right().clamp(x, size[0].max(x)) - x, h: self.bottom().clamp(y, size[1].max(y)) - y }
     }
 
     /// Larger by `by` on every side.
@@ -164,8 +171,52 @@ pub fn folded(graph: &Graph, toggled: &[String]) -> (Vec<Card>, Vec<String>) {
         (card.column, card.row) = (column, row);
     }
     // Open are those that could be folded and are not, and that no folded one hides.
-    let open = groups.iter().filter(|g| !prefixes(g).any(|path| closed.iter().any(|c| *c == path))).cloned().collect();
+    let open: Vec<String> =
+        groups.iter().filter(|g| !prefixes(g).any(|path| closed.iter().any(|c| *c == path))).cloned().collect();
+    let units: Vec<Option<&str>> = out
+        .iter()
+        .map(|card| prefixes(&graph.nodes()[card.layer].group).find(|path| open.iter().any(|o| o == path)))
+        .collect();
+    part(&mut out, &units);
     (out, open)
+}
+
+/// Moves down what stands among the branches of an open group without being of it (an auxiliary head), so that a box can be drawn
+/// around the group. `units`: the outermost open group of each card.
+fn part(cards: &mut [Card], units: &[Option<&str>]) {
+    let mut of: Vec<Vec<usize>> = Vec::new();
+    for i in 0..cards.len() {
+        match of.iter_mut().find(|unit| units[i].is_some() && units[unit[0]] == units[i]) {
+            Some(unit) => unit.push(i),
+            None => of.push(vec![i]),
+        }
+    }
+    for _ in 0..of.len() {
+        let mut moved = false;
+        for a in 0..of.len() {
+            for b in 0..of.len() {
+                // first column, last column, first row, last row
+                let reach = |unit: &[usize]| {
+                    unit.iter()
+                        .map(|&i| (cards[i].column, cards[i].row))
+                        .fold((usize::MAX, 0, usize::MAX, 0), |(c0, c1, r0, r1), (c, r)| {
+                            (c0.min(c), c1.max(c), r0.min(r), r1.max(r))
+                        })
+                };
+                let (p, q) = (reach(&of[a]), reach(&of[b]));
+                let meet = p.0 <= q.1 && q.0 <= p.1 && p.2 <= q.3 && q.2 <= p.3;
+                // The one whose first row is the upper one stays.
+                if a != b && meet && (p.2, a) < (q.2, b) {
+                    let by = p.3 + 1 - q.2;
+                    of[b].iter().for_each(|&i| cards[i].row += by);
+                    moved = true;
+                }
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
 }
 
 /// A network's cards, in topological order.
@@ -267,6 +318,8 @@ pub struct Spacing {
     pub row: f32,
     /// Between arcs that run over one another.
     pub lane: f32,
+    /// Above the first row of each band: names of open groups.
+    pub head: f32,
     /// Where a band of columns ends and the next one begins below; infinite: one band.
     pub width: f32,
 }
@@ -282,6 +335,10 @@ pub struct Edge {
     pub skip: bool,
     /// Corners; runs are horizontal or vertical.
     pub points: Vec<[f32; 2]>,
+    /// What it does, if it is part of a shortcut around layers.
+    pub kind: Option<SkipKind>,
+    /// Between layers in towers: from which tower to which; drawn instead of `points`.
+    pub strands: Vec<Vec<[f32; 2]>>,
 }
 
 /// A diagram: where each card stands and how edges run.
@@ -289,6 +346,8 @@ pub struct Edge {
 pub struct Placement {
     /// One a card.
     pub frames: Vec<Frame>,
+    /// Which band each card is in.
+    pub bands: Vec<usize>,
     /// One for each input of each card.
     pub edges: Vec<Edge>,
     /// Width and height.
@@ -362,6 +421,7 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
         if b > 0 {
             y += spacing.row; // where edges from the band above run
         }
+        y += spacing.head;
         let mut x = 0f32;
         for column in band.clone() {
             left[column] = x;
@@ -451,10 +511,11 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
                 let x = if source_free { before } else { after };
                 vec![start, [x, start[1]], [x, end[1]], end]
             };
-            edges.push(Edge { from, to, skip, points });
+            edges.push(Edge { from, to, skip, points, kind: None, strands: Vec::new() });
         }
     }
-    Placement { frames, edges, size }
+    let bands = cards.iter().map(|c| band_of(c.column)).collect();
+    Placement { frames, bands, edges, size }
 }
 
 #[cfg(test)]
@@ -518,7 +579,7 @@ mod tests {
         let sizes: Vec<[f32; 2]> =
             (0..cards.len()).map(|i| [60.0 + 9.0 * i as f32, 80.0 + 20.0 * (i % 3) as f32]).collect();
         for width in [f32::INFINITY, 400.0] {
-            let placed = place(&cards, &sizes, &Spacing { column: 24.0, row: 36.0, lane: 16.0, width });
+            let placed = place(&cards, &sizes, &Spacing { column: 24.0, row: 36.0, lane: 16.0, head: 0.0, width });
             assert_eq!(placed.edges.len(), inputs.iter().map(Vec::len).sum::<usize>());
             for edge in &placed.edges {
                 for run in edge.points.windows(2) {

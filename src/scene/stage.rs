@@ -1,12 +1,16 @@
 //! The network as the page's stage: cards with every feature map in its place, labels, edges; which unit is under the pointer,
 //! and where a unit is. Knows graphs; no network by name, no page.
 
-use super::{Drawing, FIELD, Frame, INK, LINE, MUTED, PAPER, Svg, Words, class, colour, put, px, rounded, text_width};
+use super::{
+    Drawing, FIELD, Frame, INK, LINE, MUTED, PAPER, STAGE, Svg, Words, bold_width, class, colour, put, px, rounded,
+    text_width,
+};
 use crate::arch::Architecture;
-use crate::graph::describe::{self, Facts, grouped, shape_text};
-use crate::graph::layout::{self, Card, Edge, Spacing};
+use crate::graph::describe::{self, Facts, compact, grouped, shape_text};
+use crate::graph::layout::{self, Card, Edge, Spacing, group_name};
+use crate::graph::skips::{self, SkipKind};
 use crate::graph::{Graph, NodeId};
-use crate::ops::Kind;
+use crate::ops::{Kind, Layer};
 use crate::tensor::{Shape, Unit};
 
 /// One bitmap of a card: `rows`×`cols` elements of the node's value, from `offset` on.
@@ -41,15 +45,45 @@ pub struct Label {
     pub at: [f32; 2],
     /// Font size in px.
     pub size: f32,
-    /// CSS class: `title`, `op`, `then`, `shape`, `params`, `macs`, `field`, `more`, `class`.
+    /// CSS class: `title`, `op`, `then`, `shape`, `params`, `macs`, `field`, `more`, `class`; `skip`, `group`.
     pub class: &'static str,
 }
 
 impl Label {
     /// About the room it takes.
     pub fn frame(&self) -> Frame {
-        Frame::new(self.at[0], self.at[1] - self.size * 0.8, text_width(&self.text, self.size), self.size)
+        Frame::new(self.at[0], self.at[1] - self.size * 0.8, width(self.class, &self.text, self.size), self.size)
     }
+}
+
+/// Whether texts of this class are bold.
+fn bold(class: &str) -> bool {
+    matches!(class, "title" | "field" | "group")
+}
+
+fn width(class: &str, text: &str, size: f32) -> f32 {
+    if bold(class) { bold_width(text, size) } else { text_width(text, size) }
+}
+
+/// A layer as a slab: as high as the logarithm of its maps' side, as wide as that of their number, in one scale for the whole stage
+/// (linear or by roots, a layer of 7×7 would be a line beside one of 224×224).
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Glyph {
+    /// Its front.
+    pub front: Frame,
+    /// How far its back is to the right.
+    pub depth: f32,
+}
+
+/// An open group's cards in one band.
+#[derive(Clone, PartialEq, Debug)]
+pub struct GroupBox {
+    /// The group's path.
+    pub path: String,
+    /// Around its cards.
+    pub frame: Frame,
+    /// Its name, in the band where it begins.
+    pub label: Option<Label>,
 }
 
 /// One card on the stage.
@@ -71,8 +105,16 @@ pub struct StageCard {
     pub macs_text: String,
     /// `RF 5×5`; empty for the input.
     pub rf_text: String,
-    /// All texts in their places.
+    /// All texts in their places, seen from near.
     pub labels: Vec<Label>,
+    /// Fewer and larger, seen from farther off.
+    pub middle: Vec<Label>,
+    /// The title alone, seen from afar.
+    pub far: Vec<Label>,
+    /// What else is seen from afar.
+    pub glyph: Glyph,
+    /// Where each tower's maps are; empty for a layer that is not in towers.
+    pub towers: Vec<Frame>,
     /// Where every map is; all of them unless `left_out`.
     pub maps: Vec<MapRect>,
     /// Maps that do not fit.
@@ -120,6 +162,10 @@ pub struct Stage {
     pub edges: Vec<Edge>,
     /// Groups whose cards are shown one by one and could be folded, by path.
     pub open: Vec<String>,
+    /// Boxes around them, outer ones first.
+    pub boxes: Vec<GroupBox>,
+    /// What shortcuts do, in words, on their edges.
+    pub notes: Vec<Label>,
 }
 
 impl Stage {
@@ -153,8 +199,8 @@ impl Stage {
 /// How a card's value is laid out.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Picture {
-    /// Maps in a grid.
-    Maps { cols: usize, rows: usize, shown: usize },
+    /// Maps in a grid, or in one grid a tower: `shown` of each.
+    Maps { cols: usize, rows: usize, shown: usize, towers: usize },
     /// A vector as a bitmap.
     Bitmap { cols: usize, rows: usize, rest: usize },
     /// Few outputs: a column of cells, a bar beside each.
@@ -163,6 +209,8 @@ enum Picture {
 
 /// Between the maps of a card.
 const GUTTER: f32 = 4.0;
+/// Between towers.
+const APART: f32 = 16.0;
 /// Inside a card's border.
 const PAD: f32 = 10.0;
 /// A vector of at most so many outputs is shown cell by cell.
@@ -191,7 +239,7 @@ pub(crate) fn bitmap(n: usize) -> (usize, usize, usize) {
 }
 
 impl Picture {
-    fn of(shape: Shape, last: bool, most: usize) -> Self {
+    fn of(shape: Shape, last: bool, most: usize, towers: usize) -> Self {
         if shape.map() == 1 && shape.c > 1 {
             if last && shape.c <= CELLS {
                 return Self::Cells;
@@ -199,10 +247,17 @@ impl Picture {
             let (rows, cols, rest) = bitmap(shape.c);
             return Self::Bitmap { cols, rows, rest };
         }
-        let shown = shape.c.min(most);
+        let shown = (shape.c / towers).min(most / towers);
         let (small, large) = factors(shown);
-        let cols = if large <= 2 * small { small } else { (shown as f64).sqrt().ceil() as usize };
-        Self::Maps { cols, rows: shown.div_ceil(cols), shown }
+        let side = (shown as f64).sqrt();
+        let cols = match towers {
+            1 if large <= 2 * small => small,
+            1 => side.ceil() as usize,
+            // Towers stand one above the other, so each is wider than high.
+            _ if large <= 3 * small => large,
+            _ => (side * 1.4).ceil() as usize,
+        };
+        Self::Maps { cols, rows: shown.div_ceil(cols), shown, towers }
     }
 
     /// Px per unit it may have, ascending: whole multiples, or whole fractions for maps that are large as they are.
@@ -223,9 +278,10 @@ impl Picture {
         match self {
             Self::Cells => [LABEL + scale * 1.4 + BAR, shape.c as f32 * (scale + 2.0) - 2.0],
             Self::Bitmap { cols, rows, rest } => [cols as f32 * scale, (rows + usize::from(rest > 0)) as f32 * scale],
-            Self::Maps { cols, rows, .. } => {
+            Self::Maps { cols, rows, towers, .. } => {
                 let [w, h] = [shape.w, shape.h].map(|n| (n as f32 * scale).round().max(1.0));
-                [cols as f32 * (w + GUTTER) - GUTTER, rows as f32 * (h + GUTTER) - GUTTER]
+                let tower = rows as f32 * (h + GUTTER) - GUTTER;
+                [cols as f32 * (w + GUTTER) - GUTTER, towers as f32 * (tower + APART) - APART]
             }
         }
     }
@@ -246,16 +302,32 @@ impl Picture {
                 let last = MapRect { map: 0, rect: last, rows: 1, cols: rest, offset: rows * cols };
                 if rest > 0 { vec![main, last] } else { vec![main] }
             }
-            Self::Maps { cols, shown, .. } => {
+            Self::Maps { cols, rows, shown, towers } => {
                 let [w, h] = [shape.w, shape.h].map(|n| (n as f32 * scale).round().max(1.0));
-                (0..shown)
-                    .map(|map| {
-                        let (row, col) = ((map / cols) as f32, (map % cols) as f32);
-                        let rect = Frame::new(x + col * (w + GUTTER), y + row * (h + GUTTER), w, h);
+                let tower = rows as f32 * (h + GUTTER) - GUTTER + APART;
+                (0..towers * shown)
+                    .map(|i| {
+                        let (t, i) = (i / shown, i % shown);
+                        let (row, col, map) = ((i / cols) as f32, (i % cols) as f32, t * (shape.c / towers) + i);
+                        let top = y + t as f32 * tower;
+                        let rect = Frame::new(x + col * (w + GUTTER), top + row * (h + GUTTER), w, h);
                         MapRect { map, rect, rows: shape.h, cols: shape.w, offset: map * shape.map() }
                     })
                     .collect()
             }
+        }
+    }
+}
+
+impl Picture {
+    /// Where each tower's maps are, if the picture is `w` × `h` from this corner on.
+    fn towers(self, [x, y]: [f32; 2], [w, h]: [f32; 2]) -> Vec<Frame> {
+        match self {
+            Self::Maps { towers, .. } if towers > 1 => {
+                let step = (h + APART) / towers as f32;
+                (0..towers).map(|t| Frame::new(x, y + t as f32 * step, w, step - APART)).collect()
+            }
+            _ => Vec::new(),
         }
     }
 }
@@ -274,20 +346,44 @@ struct Draft {
     kind: Kind,
     head: Vec<(&'static str, String, f32)>,
     foot: Vec<(&'static str, String, f32)>,
+    /// Parameters and multiply-adds in three digits.
+    brief: Vec<(&'static str, String)>,
     left_out: usize,
 }
 
+/// What a card's picture depends on beside its own facts.
+#[derive(Clone, Copy)]
+struct Circumstances {
+    /// Nobody reads it.
+    last: bool,
+    /// The network has many maps in all.
+    many: bool,
+    /// It stands in so many towers.
+    towers: usize,
+}
+
 impl Draft {
-    fn new(graph: &Graph, card: &Card, facts: &Facts, [last, many]: [bool; 2], font: f32, words: &Words) -> Self {
+    fn new(
+        graph: &Graph,
+        card: &Card,
+        short: &str,
+        facts: &Facts,
+        at: Circumstances,
+        font: f32,
+        words: &Words,
+    ) -> Self {
         let shape = facts.output;
-        let picture = Picture::of(shape, last, if many { FEW_MAPS } else { MAPS });
+        let picture = Picture::of(shape, at.last, if at.many { FEW_MAPS } else { MAPS }, at.towers);
         let left_out = match picture {
-            Picture::Maps { shown, .. } => shape.c - shown,
+            Picture::Maps { shown, towers, .. } => shape.c - shown * towers,
             _ => 0,
         };
         let input = facts.kind == Kind::Input;
         let title = if input { words.input.to_string() } else { card.title.clone() };
-        let layers = |id: &&NodeId| !graph.params()[graph.params_of(**id)].is_empty();
+        let short = if input { title.clone() } else { short.to_string() };
+        // Layers as papers count them: batch norms have weights, but nobody counts them.
+        let kind = |id: NodeId| graph.nodes()[id].op.kind();
+        let layers = |id: &&NodeId| matches!(kind(**id), Kind::Convolution | Kind::Linear);
         let op = match &card.folded {
             _ if input => String::new(),
             Some(_) => put(&words.folded, &[&card.nodes.iter().filter(layers).count().to_string()]),
@@ -295,7 +391,7 @@ impl Draft {
         };
         let text = |template: &str, n: u64| if n == 0 { String::new() } else { put(template, &[&grouped(n)]) };
         let rf = facts.field.map(|f| put(&words.field, &[&format!("{}×{}", f.size[0], f.size[1])]));
-        let head = [("title", title.clone(), font + 3.0), ("op", op, font), ("then", facts.then.join(" · "), font)];
+        let head = [("title", short, font + 3.0), ("op", op, font), ("then", facts.then.join(" · "), font)];
         let foot = [
             (
                 "more",
@@ -306,6 +402,11 @@ impl Draft {
             ("params", text(&words.parameters, facts.parameters.value), font),
             ("macs", text(&words.macs, facts.macs.value), font),
             ("field", rf.unwrap_or_default(), font),
+        ];
+        let brief = |template: &str, n: u64| if n == 0 { String::new() } else { put(template, &[&compact(n)]) };
+        let brief = [
+            ("params", brief(&words.parameters, facts.parameters.value)),
+            ("macs", brief(&words.macs, facts.macs.value)),
         ];
         let filled =
             |lines: &[(&'static str, String, f32)]| lines.iter().filter(|l| !l.1.is_empty()).cloned().collect();
@@ -318,6 +419,7 @@ impl Draft {
             kind: if card.folded.is_some() { Kind::Join } else { facts.kind },
             head: filled(&head),
             foot: filled(&foot),
+            brief: brief.into_iter().filter(|l| !l.1.is_empty()).collect(),
             left_out,
         }
     }
@@ -332,9 +434,21 @@ impl Draft {
 
     fn size(&self, scale: usize) -> [f32; 2] {
         let [w, h] = self.picture_size(scale);
-        let text = self.head.iter().chain(&self.foot).map(|l| text_width(&l.1, l.2)).fold(0f32, f32::max);
+        let text = self.head.iter().chain(&self.foot).map(|l| width(l.0, &l.1, l.2)).fold(0f32, f32::max);
         let width = w.max(text).ceil() + 2.0 * PAD;
         [width, (h + Self::lines(&self.head) + Self::lines(&self.foot) + 2.0 * PAD + 10.0).ceil()]
+    }
+
+    /// Lines below one another in a frame, in the largest type that fits and is not larger than `most`.
+    fn fill(lines: &[(&'static str, String)], frame: Frame, most: f32) -> Vec<Label> {
+        let widest = lines.iter().map(|(class, text)| width(class, text, 1.0)).fold(0.01f32, f32::max);
+        let leading = 1.18;
+        let size = (frame.w / widest).min(frame.h / (lines.len().max(1) as f32 * leading)).min(most);
+        let place = |(i, (class, text)): (usize, &(&'static str, String))| {
+            let y = frame.y + (i as f32 + 0.5) * size * leading + size * 0.36;
+            Label { text: text.clone(), at: [frame.x, y], size, class }
+        };
+        lines.iter().enumerate().map(place).collect()
     }
 
     fn finish(self, rect: Frame, card: &Card, op: String) -> StageCard {
@@ -350,24 +464,40 @@ impl Draft {
             });
         };
         self.head.iter().for_each(|l| line(&mut y, l));
+        let head = Frame::new(rect.x + PAD, rect.y + 4.0, rect.w - 2.0 * PAD, y - rect.y - 4.0);
         y += 4.0;
         let [w, h] = self.picture_size(self.scale);
         let x = (rect.x + (rect.w - w) / 2.0).round();
         let scale = self.scales[self.scale];
         let maps = self.picture.maps(self.shape, scale, [x, y]);
+        let towers = self.picture.towers([x, y], [w, h]);
         let top = y;
         y += h + 6.0;
+        let foot = Frame::new(head.x, y - 3.0, head.w, rect.bottom() - y - 1.0);
         self.foot.iter().for_each(|l| line(&mut y, l));
+        // Where a button opens a group, the title leaves it room.
+        let button = if self.kind == Kind::Join && card.folded.is_some() { 20.0 } else { 0.0 };
+        let find = |class: &str| self.foot.iter().find(|l| l.0 == class).map(|l| (l.0, l.1.clone()));
+        let mut middle = Self::fill(
+            &[("title", self.head.first().map(|l| l.1.clone()).unwrap_or_default())],
+            Frame { w: head.w - button, ..head },
+            30.0,
+        );
+        let rows: Vec<_> = find("shape").into_iter().chain(self.brief.clone()).chain(find("field")).collect();
+        middle.extend(Self::fill(&rows, foot, 24.0));
+        let name = Frame::new(head.x, rect.y + 6.0, head.w - button, (rect.h * 0.3).min(64.0));
+        let far = Self::fill(&[("title", self.head.first().map(|l| l.1.clone()).unwrap_or_default())], name, 54.0);
         let mut bars = Vec::new();
         if self.picture == Picture::Cells {
             for (i, map) in maps.iter().enumerate() {
                 let size = 12f32.min(scale);
                 let at = [x, top + i as f32 * (scale + 2.0) + scale / 2.0 + size * 0.36];
                 labels.push(Label { text: i.to_string(), at, size, class: "class" });
+                middle.push(Label { text: i.to_string(), at, size, class: "class" });
                 bars.push(Frame::new(map.rect.right() + 4.0, map.rect.y, BAR - 4.0, map.rect.h));
             }
         }
-        let text = |class: &str| self.foot.iter().find(|l| l.0 == class).map(|l| l.1.clone()).unwrap_or_default();
+        let text = |class: &str| find(class).map(|l| l.1).unwrap_or_default();
         StageCard {
             rect,
             op,
@@ -377,6 +507,10 @@ impl Draft {
             macs_text: text("macs"),
             rf_text: text("field"),
             labels,
+            middle,
+            far,
+            glyph: Glyph::default(),
+            towers,
             maps,
             left_out: self.left_out,
             bars,
@@ -390,108 +524,479 @@ impl Draft {
     }
 }
 
+/// Gives each card its slab, in one scale for all: log₂(1 + side) upwards, log₂(1 + channels) to the right.
+fn carve(cards: &mut [StageCard]) {
+    let side = |c: &StageCard| (1.0 + c.shape.h.max(c.shape.w) as f32).log2();
+    let many = |c: &StageCard| (1.0 + c.shape.c as f32).log2();
+    let room = |c: &StageCard| {
+        let top = c.far.first().map_or(c.rect.y, |l| l.at[1] + l.size * 0.3);
+        Frame::new(c.rect.x + PAD, top + 4.0, c.rect.w - 2.0 * PAD, (c.rect.bottom() - PAD - top - 4.0).max(4.0))
+    };
+    // A slab's back is a quarter of its height to the right and a sixth above.
+    let up = cards.iter().map(|c| room(c).h / (side(c) * 1.17)).fold(f32::MAX, f32::min);
+    let right = cards.iter().map(|c| (room(c).w - side(c) * up * 0.25).max(8.0) / many(c)).fold(f32::MAX, f32::min);
+    for card in cards {
+        let (room, h) = (room(card), (side(card) * up).max(3.0));
+        let (w, depth) = ((many(card) * right).max(3.0), h * 0.25);
+        let x = room.x + (room.w - w - depth) / 2.0;
+        let y = room.y + (room.h - h * 1.17) / 2.0 + h * 0.17;
+        card.glyph = Glyph { front: Frame::new(x, y, w, h), depth };
+    }
+}
+
 const LEADING: f32 = 1.36;
+
+/// A network's cards before they have places.
+struct Deck<'a> {
+    graph: &'a Graph,
+    cards: Vec<Card>,
+    open: Vec<String>,
+    drafts: Vec<Draft>,
+    words: &'a Words,
+    /// Size of the type in which groups and shortcuts are named.
+    names: f32,
+}
+
+/// Room around the whole.
+const MARGIN: f32 = 6.0;
+/// Between a group's box and what is in it.
+const AROUND: f32 = 7.0;
+
+/// Whether a path lies below a group (or is it).
+fn below(path: &str, group: &str) -> bool {
+    path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A card's title without what its group's box says already: `1x1` of `inception_3a.1x1`.
+fn short<'a>(graph: &Graph, card: &'a Card, open: &[String]) -> &'a str {
+    let group = &graph.nodes()[card.layer].group;
+    let inner = open.iter().filter(|g| below(group, g)).max_by_key(|g| g.len());
+    let Some(inner) = inner.filter(|_| card.folded.is_none()) else { return &card.title };
+    let names = graph.nodes().iter().filter(|n| below(&n.group, inner)).map(|n| n.name.as_str());
+    let stem = |name: &'a str| name.rfind('.').map_or(0, |dot| dot + 1);
+    let mut end = stem(&card.title);
+    while end > 0 {
+        let prefix = &card.title[..end];
+        if names.clone().all(|n| n.starts_with(prefix) || n == &prefix[..end - 1]) {
+            return &card.title[end..];
+        }
+        end = stem(&card.title[..end - 1]);
+    }
+    &card.title
+}
+
+impl<'a> Deck<'a> {
+    fn new(net: &'a Architecture, font: f32, toggled: &[String], words: &'a Words) -> Self {
+        let graph = &net.graph;
+        let (cards, open) = layout::folded(graph, toggled);
+        let facts = describe::facts(graph, &cards);
+        let towers = skips::towers(graph);
+        let mut read = vec![false; cards.len()];
+        cards.iter().flat_map(|c| &c.inputs).for_each(|&i| read[i] = true);
+        let all: usize = facts.iter().filter(|f| f.output.map() > 1).map(|f| f.output.c).sum();
+        let many = all > MANY_MAPS;
+        let draft = |i: usize| {
+            let at = Circumstances { last: !read[i], many, towers: towers[cards[i].node] };
+            Draft::new(graph, &cards[i], short(graph, &cards[i], &open), &facts[i], at, font, words)
+        };
+        let drafts = (0..cards.len()).map(draft).collect();
+        Self { graph, cards, open, drafts, words, names: font + 1.0 }
+    }
+
+    /// How many boxes lie in one another in an open group, itself included.
+    fn nested(&self, group: &str) -> usize {
+        let inner = self.open.iter().filter(|g| *g != group && below(g, group)).map(|g| self.nested(g));
+        1 + inner.max().unwrap_or(0)
+    }
+
+    /// Room between cards, at least, and in bands of this width.
+    fn spacing(&self, width: f32) -> Spacing {
+        let levels = self.open.iter().map(|g| self.nested(g)).max().unwrap_or(0) as f32;
+        let line = self.names * 1.4;
+        let row = if levels > 0.0 { levels * (line + 2.0 * AROUND) + 12.0 } else { 0.0 };
+        Spacing {
+            column: 18.0 + 2.0 * AROUND * levels,
+            row: row.max(36.0),
+            lane: 16f32.max(self.names + 4.0),
+            head: levels * (line + AROUND + self.names * 0.6),
+            width,
+        }
+    }
+
+    fn place(&self, spacing: &Spacing) -> layout::Placement {
+        let sizes: Vec<_> = self.drafts.iter().map(|d| d.size(d.scale)).collect();
+        layout::place(&self.cards, &sizes, spacing)
+    }
+
+    /// Pictures grow, the smallest first, as long as they fit.
+    fn grow(&mut self, fits: impl Fn(&Self, [f32; 2]) -> bool) {
+        let mut done = vec![false; self.drafts.len()];
+        // Maps need the room more than vectors do: a cell says all it has to say at a few px.
+        let side = |d: &Draft| {
+            let weight = if matches!(d.picture, Picture::Maps { .. }) { 1.0 } else { 2.2 };
+            d.picture_size(d.scale).into_iter().product::<f32>() * weight
+        };
+        while let Some(i) = (0..done.len())
+            .filter(|&i| !done[i])
+            .min_by(|&a, &b| side(&self.drafts[a]).total_cmp(&side(&self.drafts[b])))
+        {
+            let next = self.drafts[i].scale + 1;
+            if next >= self.drafts[i].scales.len() {
+                done[i] = true;
+                continue;
+            }
+            let size = self.drafts[i].picture_size(next);
+            self.drafts[i].scale = next;
+            if !fits(self, size) {
+                self.drafts[i].scale = next - 1;
+                done[i] = true;
+            }
+        }
+    }
+
+    /// Side by side in one band of at most this size; the deck again where they do not fit at their smallest.
+    fn band(mut self, width: f32, height: f32) -> Result<Stage, Self> {
+        let room = (width - 2.0 * MARGIN).max(120.0);
+        let narrow = self.spacing(f32::INFINITY);
+        if self.place(&narrow).size[0] > room {
+            return Err(self);
+        }
+        self.grow(|deck, _| {
+            let size = deck.place(&narrow).size;
+            size[0] <= room && size[1] <= (height - 2.0 * MARGIN).max(300.0)
+        });
+        let columns = self.cards.iter().map(|c| c.column + 1).max().unwrap_or(1);
+        let spare = (room - self.place(&narrow).size[0]) / (columns.max(2) - 1) as f32;
+        let spacing = Spacing { column: narrow.column + spare.clamp(0.0, 44.0).floor(), ..narrow };
+        let placed = self.place(&spacing);
+        let [w, h] = placed.size;
+        let corner = [((width - w) / 2.0).max(MARGIN).floor(), ((height - h) / 2.0).max(MARGIN).floor()];
+        let size = [width.max(w + 2.0 * MARGIN), height.max(h + 2.0 * MARGIN)];
+        Ok(self.finish(placed, corner, size))
+    }
+
+    /// In bands the picture is not bounded by what there is, so cards have a size of their own.
+    fn bands(mut self, width: f32) -> Stage {
+        let room = (width - 2.0 * MARGIN).max(120.0);
+        self.grow_free((room * 0.43).min(180.0));
+        let placed = self.place(&self.spacing(room));
+        let [w, h] = placed.size;
+        let edge = self.edge();
+        self.finish(placed, [edge; 2], [width.max(w + 2.0 * edge), h + 2.0 * edge])
+    }
+
+    /// Room around the whole: boxes reach beyond their cards.
+    fn edge(&self) -> f32 {
+        MARGIN + AROUND * self.open.iter().map(|g| self.nested(g)).max().unwrap_or(0) as f32
+    }
+
+    fn grow_free(&mut self, limit: f32) {
+        self.grow(|_, [w, h]| w <= limit && h <= limit * 1.3);
+    }
+
+    fn finish(self, placed: layout::Placement, [left, top]: [f32; 2], size: [f32; 2]) -> Stage {
+        let op = |d: &Draft| d.head.iter().find(|l| l.0 == "op").map(|l| l.1.clone()).unwrap_or_default();
+        let frames = placed.frames.iter().map(|f| Frame::new(f.x + left, f.y + top, f.w, f.h));
+        let drafts = self.drafts.into_iter().zip(frames).zip(&self.cards);
+        let mut cards: Vec<StageCard> = drafts
+            .map(|((d, frame), card)| {
+                let op = op(&d);
+                d.finish(frame, card, op)
+            })
+            .collect();
+        carve(&mut cards);
+        let edges = placed.edges.into_iter().map(|mut e| {
+            e.points.iter_mut().for_each(|p| *p = [p[0] + left, p[1] + top]);
+            e
+        });
+        let mut stage = Stage { size, cards, edges: edges.collect(), open: self.open, ..Stage::default() };
+        stage.box_groups(self.graph, &placed.bands, self.names);
+        stage.name_skips(self.graph, self.words, (self.names * 0.85).max(10.0));
+        stage.part_towers(self.graph, &self.cards);
+        stage
+    }
+}
+
+impl Stage {
+    /// A box around the cards of each open group, one a band, and its name where no edge runs.
+    fn box_groups(&mut self, graph: &Graph, bands: &[usize], names: f32) {
+        let mut open: Vec<(usize, &String)> = self.open.iter().map(|g| (0, g)).collect();
+        for (levels, group) in &mut open {
+            let path = (*group).clone();
+            let chain = |g: &String| self.open.iter().filter(|o| below(g, o) && below(o, &path)).count();
+            *levels = self.open.iter().filter(|g| below(g, &path)).map(chain).max().unwrap_or(1);
+        }
+        open.sort_by_key(|(levels, _)| usize::MAX - levels);
+        let runs: Vec<Frame> = self.edges.iter().flat_map(|e| e.points.windows(2)).map(run).collect();
+        for (levels, group) in open {
+            let within = |i: &usize| below(&graph.nodes()[self.cards[*i].layer].group, group);
+            let members: Vec<usize> = (0..self.cards.len()).filter(within).collect();
+            let mut named = false;
+            let mut seen: Vec<usize> = members.iter().map(|&i| bands[i]).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            for band in seen {
+                let here = members.iter().filter(|&&i| bands[i] == band).map(|&i| self.cards[i].rect);
+                let Some(cards) = here.reduce(Frame::around) else { continue };
+                // Shortcuts that end in it run above its cards, wherever they begin.
+                let ends =
+                    |e: &&Edge| e.skip && members.contains(&e.to) && bands[e.to] == band && bands[e.from] == band;
+                let arcs = self.edges.iter().filter(ends).flat_map(|e| &e.points).map(|p| p[1]);
+                let top = arcs.fold(cards.y, |top, y| top.min(y - names * 0.6)); // and are named
+                let around = Frame::new(cards.x, top, cards.w, cards.bottom() - top);
+                let (pad, head) = (levels as f32 * AROUND, levels as f32 * names * 1.4);
+                let inner = around.grow(pad);
+                let frame = Frame::new(inner.x, inner.y - head, inner.w, inner.h + head);
+                let label = (!named).then(|| {
+                    let text = group_name(group).to_string();
+                    let wide = bold_width(&text, names) + names * 1.6; // and a button that closes it
+                    let y = frame.y + names * 1.1;
+                    let at = |x: f32| Label { text: text.clone(), at: [x, y], size: names, class: "group" };
+                    let spots =
+                        [0.0, 1.0, 0.5, 0.25, 0.75].map(|t| frame.x + 6.0 + t * (frame.w - wide - 12.0).max(0.0));
+                    let free = |x: &f32| {
+                        let taken = Frame::new(*x, frame.y, wide, names * 1.4).grow(1.0);
+                        !runs.iter().any(|r| r.overlaps(taken))
+                    };
+                    at(spots.into_iter().find(free).unwrap_or(spots[0]))
+                });
+                named = true;
+                self.boxes.push(GroupBox { path: group.clone(), frame, label });
+            }
+        }
+    }
+
+    /// Tells the edges that belong to shortcuts what they do, and writes it on them where there is room.
+    fn name_skips(&mut self, graph: &Graph, words: &Words, size: f32) {
+        for skip in skips::skips(graph) {
+            let [from, to] = [skip.from, skip.to].map(|id| self.card_of(id));
+            let (Some(from), Some(to)) = (from, to) else { continue };
+            if self.cards[to].folded.is_some() {
+                continue; // its end is hidden, and with it the way around
+            }
+            let between = skip.through.iter().rev().filter_map(|&id| self.card_of(id));
+            let mut stops: Vec<usize> = [from].into_iter().chain(between).chain([to]).collect();
+            stops.dedup();
+            let text = match skip.kind {
+                SkipKind::Identity => &words.identity,
+                SkipKind::Projection => &words.projection,
+                SkipKind::Padded => &words.padded,
+            };
+            let mut told = false;
+            for ends in stops.windows(2).rev() {
+                let Some(edge) = self.edges.iter_mut().find(|e| [e.from, e.to] == *ends) else { continue };
+                edge.kind = Some(skip.kind);
+                let wide = text_width(text, size);
+                let runs = edge.points.windows(2).filter(|p| p[0][1] == p[1][1]).map(|p| [p[0], p[1]]);
+                let longest = runs.max_by(|a, b| (a[1][0] - a[0][0]).abs().total_cmp(&(b[1][0] - b[0][0]).abs()));
+                let Some([a, b]) = longest.filter(|[a, b]| !told && (b[0] - a[0]).abs() >= wide + 16.0) else {
+                    continue;
+                };
+                let at = [(a[0] + b[0] - wide) / 2.0, a[1] + size * 0.32];
+                let label = Label { text: text.to_string(), at, size, class: "skip" };
+                let clear = |f: Frame| !f.overlaps(label.frame());
+                if self.cards.iter().all(|c| clear(c.rect)) && self.notes.iter().all(|l| clear(l.frame())) {
+                    self.notes.push(label);
+                    told = true;
+                }
+            }
+        }
+    }
+
+    /// Lets edges between towers run from tower to tower: to its own, or to each where the layer sees all.
+    fn part_towers(&mut self, graph: &Graph, cards: &[Card]) {
+        for edge in &mut self.edges {
+            let (a, b) = (&self.cards[edge.from], &self.cards[edge.to]);
+            let [n, m] = [a, b].map(|c| c.towers.len().max(1));
+            if n.max(m) == 1 {
+                continue;
+            }
+            let apart = n == m && skips::stays_apart(graph, cards[edge.to].nodes[0]);
+            let (from, to) = (&cards[edge.from], &cards[edge.to]);
+            if (from.column + 1, from.row) == (to.column, to.row) && a.rect.right() < b.rect.x {
+                let y = |c: &StageCard, own: usize, other: usize| match c.towers.get(own) {
+                    Some(tower) => tower.centre()[1],
+                    None => c.rect.centre()[1] + (other as f32 - 0.5) * 10.0,
+                };
+                let pairs = (0..n).flat_map(|i| (0..m).map(move |j| (i, j))).filter(|(i, j)| !apart || i == j);
+                edge.strands = pairs.map(|(i, j)| vec![[a.rect.right(), y(a, i, j)], [b.rect.x, y(b, j, i)]]).collect();
+            } else {
+                // Beside one another on the way into another band.
+                let last = edge.points.len() - 1;
+                let strand = |i: usize| {
+                    let by = (i as f32 - 0.5) * 6.0;
+                    let shift =
+                        |(k, p): (usize, &[f32; 2])| [p[0] + by, if k == 0 || k == last { p[1] } else { p[1] + by }];
+                    edge.points.iter().enumerate().map(shift).collect()
+                };
+                edge.strands = (0..n.max(m)).map(strand).collect();
+            }
+        }
+    }
+}
+
+/// A straight run of an edge, as a frame.
+fn run(ends: &[[f32; 2]]) -> Frame {
+    let dot = |p: [f32; 2]| Frame::new(p[0], p[1], 0.1, 0.1);
+    dot(ends[0]).around(dot(ends[1]))
+}
+
+fn font(width: f32) -> f32 {
+    if width >= 1500.0 { 14.0 } else { 12.0 }
+}
 
 /// Lays a network out on a page of this width and height (px). Cards grow, the smallest picture first, while the row fits;
 /// where it does not fit at its smallest, it wraps into bands and the stage becomes higher than asked.
 /// Groups named in `toggled` are folded or opened other than they are at first ([`layout::folded`]).
 pub fn stage(net: &Architecture, width: f32, height: f32, toggled: &[String], words: &Words) -> Stage {
-    let graph = &net.graph;
-    let (cards, open) = layout::folded(graph, toggled);
-    let facts = describe::facts(graph, &cards);
-    let font = if width >= 1500.0 { 14.0 } else { 12.0 };
-    let read: Vec<bool> = (0..cards.len()).map(|i| cards.iter().any(|c| c.inputs.contains(&i))).collect();
-    let all: usize = facts.iter().filter(|f| f.output.map() > 1).map(|f| f.output.c).sum();
-    let many = all > MANY_MAPS;
-    let draft = |i: usize| Draft::new(graph, &cards[i], &facts[i], [!read[i], many], font, words);
-    let mut drafts: Vec<Draft> = (0..cards.len()).map(draft).collect();
-
-    let columns = cards.iter().map(|c| c.column + 1).max().unwrap_or(1);
-    let margin = 6.0;
-    let room = (width - 2.0 * margin).max(120.0);
-    let narrow = Spacing { column: 18.0, row: 36.0, lane: 16.0, width: f32::INFINITY };
-    let sizes = |drafts: &[Draft]| drafts.iter().map(|d| d.size(d.scale)).collect::<Vec<_>>();
-    let total = |drafts: &[Draft]| layout::place(&cards, &sizes(drafts), &narrow).size;
-    let one_band = total(&drafts)[0] <= room;
-    // In bands the page scrolls, so pictures have a size of their own instead of filling what there is.
-    let limit = if one_band { f32::INFINITY } else { (room * 0.43).min(180.0) };
-    let mut done = vec![false; drafts.len()];
-    while let Some(i) = (0..drafts.len()).filter(|&i| !done[i]).min_by(|&a, &b| {
-        // Maps need the room more than vectors do: a cell says all it has to say at a few px.
-        let side = |i: usize| {
-            let weight = if matches!(drafts[i].picture, Picture::Maps { .. }) { 1.0 } else { 2.2 };
-            drafts[i].picture_size(drafts[i].scale).into_iter().product::<f32>() * weight
-        };
-        side(a).total_cmp(&side(b))
-    }) {
-        let next = drafts[i].scale + 1;
-        if next >= drafts[i].scales.len() {
-            done[i] = true;
-            continue;
-        }
-        let [w, h] = drafts[i].picture_size(next);
-        drafts[i].scale = next;
-        let fits = if one_band {
-            let size = total(&drafts);
-            size[0] <= room && size[1] <= (height - 2.0 * margin).max(300.0)
-        } else {
-            w <= limit && h <= limit * 1.3
-        };
-        if !fits {
-            drafts[i].scale = next - 1;
-            done[i] = true;
-        }
+    match Deck::new(net, font(width), toggled, words).band(width, height) {
+        Ok(stage) => stage,
+        Err(deck) => deck.bands(width),
     }
-    let used = total(&drafts)[0];
-    let spare = if one_band && columns > 1 { (room - used) / (columns - 1) as f32 } else { 0.0 };
-    let spacing = Spacing {
-        column: narrow.column + spare.clamp(0.0, 44.0).floor(),
-        width: if one_band { f32::INFINITY } else { room },
-        ..narrow
-    };
-    let placed = layout::place(&cards, &sizes(&drafts), &spacing);
-    let [w, h] = placed.size;
-    let left = if one_band { ((width - w) / 2.0).max(margin).floor() } else { margin };
-    let top = if one_band { ((height - h) / 2.0).max(margin).floor() } else { margin };
-    let shift = |f: Frame| Frame::new(f.x + left, f.y + top, f.w, f.h);
-    let labels: Vec<String> =
-        drafts.iter().map(|d| d.head.iter().find(|l| l.0 == "op").map(|l| l.1.clone()).unwrap_or_default()).collect();
-    let stage_cards = drafts.into_iter().zip(labels).enumerate();
-    let stage_cards = stage_cards.map(|(i, (d, op))| d.finish(shift(placed.frames[i]), &cards[i], op)).collect();
-    let edges = placed.edges.into_iter().map(|mut e| {
-        e.points.iter_mut().for_each(|p| *p = [p[0] + left, p[1] + top]);
-        e
-    });
-    let size = if one_band {
-        [width.max(w + 2.0 * margin), height.max(h + 2.0 * margin)]
-    } else {
-        [width.max(w + 2.0 * margin), h + 2.0 * margin]
-    };
-    Stage { size, cards: stage_cards, edges: edges.collect(), open }
 }
 
-/// The stage's static layer: card frames, labels, edges, and a faint place for every map.
+/// A band is worth being seen at this zoom, rather than wrapped.
+const SHRINK: f32 = 1.0 / 1.4;
+
+/// Lays a network out to be seen through a viewport of this size (px): in one band where that can be read as a whole (a little
+/// smaller than it is, if need be), else in as many bands as make the whole appear largest.
+pub fn surface(net: &Architecture, [width, height]: [f32; 2], toggled: &[String], words: &Words) -> Stage {
+    let deck = Deck::new(net, font(width), toggled, words);
+    let least = deck.place(&deck.spacing(f32::INFINITY)).size[0] + 2.0 * MARGIN;
+    let wider = (least / width).max(1.0);
+    let mut deck = if wider * SHRINK <= 1.0 {
+        match deck.band((width * wider).ceil(), (height * wider).ceil()) {
+            Ok(mut stage) => {
+                // What is not needed of the height is left to the page.
+                let frames = stage.cards.iter().map(|c| c.rect).chain(stage.boxes.iter().map(|b| b.frame));
+                let runs = stage.edges.iter().flat_map(|e| e.points.windows(2)).map(run);
+                let all = frames.chain(runs).reduce(Frame::around).unwrap_or_default();
+                let up = (all.y - 2.0 * MARGIN).floor();
+                stage.lift(up);
+                stage.size[1] = (all.bottom() - up + 2.0 * MARGIN).ceil();
+                return stage;
+            }
+            Err(deck) => deck,
+        }
+    } else {
+        deck
+    };
+    // Small pictures: what is seen as a whole is to be read as a whole, and one can go nearer.
+    deck.grow_free(120.0);
+    let widest = deck.drafts.iter().map(|d| d.size(d.scale)[0]).fold(0f32, f32::max);
+    let edge = deck.edge();
+    let zoom = |[w, h]: [f32; 2]| (width / (w + 2.0 * edge)).min(height / (h + 2.0 * edge));
+    let best = |deck: &Deck<'_>| {
+        let whole = deck.place(&deck.spacing(f32::INFINITY)).size[0];
+        let tried = (1..=12).map(|bands| {
+            let room = (whole / bands as f32 + widest * 0.5).max(widest).ceil();
+            deck.place(&deck.spacing(room))
+        });
+        tried.max_by(|a, b| zoom(a.size).total_cmp(&zoom(b.size))).unwrap_or_default()
+    };
+    let mut placed = best(&deck);
+    if !deck.open.is_empty() {
+        // Names of groups are read from as far as the whole is seen.
+        deck.names = (11.0 / zoom(placed.size)).clamp(deck.names, 36.0);
+        placed = best(&deck);
+    }
+    let [w, h] = placed.size;
+    deck.finish(placed, [edge; 2], [w + 2.0 * edge, h + 2.0 * edge])
+}
+
+impl Stage {
+    /// Moves all of it up.
+    fn lift(&mut self, by: f32) {
+        for card in &mut self.cards {
+            let frames = [&mut card.rect, &mut card.glyph.front].into_iter();
+            let frames = frames.chain(card.maps.iter_mut().map(|m| &mut m.rect)).chain(&mut card.towers);
+            frames.chain(&mut card.bars).for_each(|f| f.y -= by);
+            let labels = card.labels.iter_mut().chain(&mut card.middle).chain(&mut card.far);
+            labels.for_each(|l| l.at[1] -= by);
+        }
+        for edge in &mut self.edges {
+            edge.points.iter_mut().chain(edge.strands.iter_mut().flatten()).for_each(|p| p[1] -= by);
+        }
+        self.boxes.iter_mut().for_each(|b| b.frame.y -= by);
+        let names = self.boxes.iter_mut().filter_map(|b| b.label.as_mut());
+        names.chain(&mut self.notes).for_each(|l| l.at[1] -= by);
+    }
+}
+
+/// The stage's static layer as one sees it from near: boxes of groups, card frames, labels, edges, and a faint place for every map.
 pub fn to_svg(stage: &Stage, title: &str) -> Drawing {
+    draw(stage, title, false)
+}
+
+/// The same with what is seen from farther off, in groups of the classes `near`, `middle` and `far`, of which the style sheet shows one.
+pub fn to_svg_at_levels(stage: &Stage, title: &str) -> Drawing {
+    draw(stage, title, true)
+}
+
+fn arrow(svg: &mut Svg, points: &[[f32; 2]]) {
+    if let [.., a, b] = points {
+        // The arrow's head lies along the last run.
+        let length = (b[0] - a[0]).hypot(b[1] - a[1]).max(1e-3);
+        let (dx, dy) = ((b[0] - a[0]) / length, (b[1] - a[1]) / length);
+        let back = [b[0] - dx * 7.0, b[1] - dy * 7.0];
+        let [p, q] = [[back[0] - dy * 3.5, back[1] + dx * 3.5], [back[0] + dy * 3.5, back[1] - dx * 3.5]];
+        let points = [*b, p, q].map(|p| format!("{} {}", px(p[0]), px(p[1])));
+        svg.path(
+            &format!("M{}L{}L{}Z", points[0], points[1], points[2]),
+            &format!(r#"class="arrow" fill="{MUTED}" stroke="none""#),
+        );
+    }
+}
+
+fn write(svg: &mut Svg, label: &Label) {
+    let fill = match label.class {
+        "title" | "shape" | "class" => INK,
+        "field" => FIELD,
+        _ => MUTED,
+    };
+    let weight = if bold(label.class) { r#" font-weight="600""# } else { "" };
+    svg.text(label.at, label.size, &label.text, &format!(r#"class="{}" fill="{fill}"{weight}"#, label.class));
+}
+
+fn slab(svg: &mut Svg, Glyph { front: f, depth: d }: Glyph, kind: Kind) {
+    let (up, fill) = (d * 0.66, colour(kind));
+    let shape = |points: [[f32; 2]; 4]| {
+        let p = points.map(|p| format!("{} {}", px(p[0]), px(p[1])));
+        format!("M{}L{}L{}L{}Z", p[0], p[1], p[2], p[3])
+    };
+    let (r, b) = (f.right(), f.bottom());
+    let top = shape([[f.x, f.y], [f.x + d, f.y - up], [r + d, f.y - up], [r, f.y]]);
+    let side = shape([[r, f.y], [r + d, f.y - up], [r + d, b - up], [r, b]]);
+    svg.rect(f, &format!(r#"class="front" fill="{fill}" fill-opacity=".85""#));
+    svg.path(&top, &format!(r#"class="top" fill="{fill}" fill-opacity=".5""#));
+    svg.path(&side, &format!(r#"class="side" fill="{fill}" fill-opacity=".65""#));
+}
+
+fn draw(stage: &Stage, title: &str, levels: bool) -> Drawing {
     let mut svg = Svg::new();
+    for group in &stage.boxes {
+        svg.rect(
+            group.frame,
+            &format!(
+                r#"class="group-box" rx="10" fill="{MUTED}" fill-opacity=".06" stroke="{MUTED}" stroke-opacity=".45""#
+            ),
+        );
+    }
     svg.raw(r#"<g class="edges" fill="none">"#);
     for edge in &stage.edges {
+        let kind = edge.kind.map(|k| format!(" {}", k.name())).unwrap_or_default();
         let skip = if edge.skip { " skip" } else { "" };
-        svg.path(
-            &rounded(&edge.points, 8.0),
-            &format!(r#"class="edge{skip}" stroke="{MUTED}" stroke-opacity=".6" stroke-width="1.5""#),
-        );
-        if let [.., a, b] = edge.points[..] {
-            // The arrow's head lies along the last run.
-            let length = (b[0] - a[0]).hypot(b[1] - a[1]).max(1e-3);
-            let (dx, dy) = ((b[0] - a[0]) / length, (b[1] - a[1]) / length);
-            let back = [b[0] - dx * 7.0, b[1] - dy * 7.0];
-            let [p, q] = [[back[0] - dy * 3.5, back[1] + dx * 3.5], [back[0] + dy * 3.5, back[1] - dx * 3.5]];
-            let points = [b, p, q].map(|p| format!("{} {}", px(p[0]), px(p[1])));
-            svg.path(
-                &format!("M{}L{}L{}Z", points[0], points[1], points[2]),
-                &format!(r#"class="arrow" fill="{MUTED}" stroke="none""#),
-            );
-        }
+        let dashes = match edge.kind {
+            None => r#"stroke-width="1.5""#,
+            Some(SkipKind::Identity) => r#"stroke-width="2.5""#,
+            Some(SkipKind::Projection) => r#"stroke-width="2.5" stroke-dasharray="8 4""#,
+            Some(SkipKind::Padded) => r#"stroke-width="2.5" stroke-dasharray="2.5 4""#,
+        };
+        let own = [edge.points.clone()];
+        let lines = if edge.strands.is_empty() { &own[..] } else { &edge.strands };
+        let d: String = lines.iter().map(|line| rounded(line, if edge.skip { 16.0 } else { 8.0 })).collect();
+        svg.path(&d, &format!(r#"class="edge{skip}{kind}" stroke="{MUTED}" stroke-opacity=".7" {dashes}"#));
+        lines.iter().for_each(|line| arrow(&mut svg, line));
     }
     svg.raw("</g>");
     for card in &stage.cards {
@@ -502,20 +1007,42 @@ pub fn to_svg(stage: &Stage, title: &str) -> Drawing {
         let (a, b) = (px(r.x + 7.0), px(r.right() - 7.0));
         let d = format!("M{x0} {y8}Q{x0} {y} {a} {y}L{b} {y}Q{x1} {y} {x1} {y8}");
         svg.path(&d, &format!(r#"class="stripe" fill="none" stroke="{}" stroke-width="3""#, colour(card.kind)));
-        for map in &card.maps {
-            svg.rect(map.rect, &format!(r#"class="map" fill="{LINE}" fill-opacity=".35""#));
+        let place = |f: Frame| format!("M{} {}h{}v{}h-{}z", px(f.x), px(f.y), px(f.w), px(f.h), px(f.w));
+        let places: String = card.maps.iter().map(|m| place(m.rect)).collect();
+        svg.path(&places, &format!(r#"class="map" fill="{LINE}" fill-opacity=".35""#));
+        for pair in card.towers.windows(2) {
+            let y = (pair[0].bottom() + pair[1].y) / 2.0;
+            let ends = [[r.x + 1.0, y], [r.right() - 1.0, y]];
+            svg.line(ends[0], ends[1], &format!(r#"class="apart" stroke="{MUTED}" stroke-dasharray="3 3""#));
         }
-        for label in &card.labels {
-            let fill = match label.class {
-                "title" => INK,
-                "field" => FIELD,
-                "shape" | "class" => INK,
-                _ => MUTED,
-            };
-            let weight = if matches!(label.class, "title" | "field") { r#" font-weight="600""# } else { "" };
-            svg.text(label.at, label.size, &label.text, &format!(r#"class="{}" fill="{fill}"{weight}"#, label.class));
+        if !levels {
+            card.labels.iter().for_each(|label| write(&mut svg, label));
         }
         svg.raw("</g>");
+    }
+    let names = stage.boxes.iter().filter_map(|b| b.label.as_ref());
+    names.for_each(|label| write(&mut svg, label));
+    let notes = |svg: &mut Svg| {
+        for note in &stage.notes {
+            svg.rect(note.frame().grow(2.0), &format!(r#"class="note-back" fill="{STAGE}""#));
+            write(svg, note);
+        }
+    };
+    if levels {
+        svg.raw(r#"<g class="near">"#);
+        stage.cards.iter().flat_map(|c| &c.labels).for_each(|label| write(&mut svg, label));
+        svg.raw(r#"</g><g class="middle">"#);
+        stage.cards.iter().flat_map(|c| &c.middle).for_each(|label| write(&mut svg, label));
+        svg.raw(r#"</g><g class="near middle">"#);
+        notes(&mut svg);
+        svg.raw(r#"</g><g class="far">"#);
+        for card in &stage.cards {
+            slab(&mut svg, card.glyph, card.kind);
+            card.far.iter().for_each(|label| write(&mut svg, label));
+        }
+        svg.raw("</g>");
+    } else {
+        notes(&mut svg);
     }
     let told: Vec<String> = stage
         .cards

@@ -53,6 +53,7 @@ pub fn parse(query: &str) -> View {
                 let (name, descending) = value.strip_prefix('-').map_or((value.as_str(), false), |name| (name, true));
                 view.sort = Measure::parse(name).map(|m| (m, descending));
             }
+            "stage" => view.wide = value == "wide",
             "hide" => view.hide = value.split(',').filter(|h| !h.is_empty()).map(str::to_string).collect(),
             _ => {}
         }
@@ -123,9 +124,6 @@ pub fn print(view: &View) -> String {
     if view.method != Method::default() {
         pairs.push(("method", view.method.name().into()));
     }
-    if let Some(class) = view.class {
-        pairs.push(("class", class.to_string()));
-    }
     if view.stack != Stack::default() {
         let storeys = view.stack.storeys.iter();
         let storeys = storeys.map(|s| format!("{}.{}.{}.{}", s.kernel, s.stride, s.padding, s.dilation));
@@ -146,6 +144,9 @@ pub fn print(view: &View) -> String {
     }
     if let Some((measure, descending)) = view.sort {
         pairs.push(("sort", format!("{}{}", if descending { "-" } else { "" }, measure.name())));
+    }
+    if view.wide {
+        pairs.push(("stage", "wide".into()));
     }
     if !view.hide.is_empty() {
         pairs.push(("hide", view.hide.join(",")));
@@ -244,7 +245,6 @@ mod tests {
             map: None,
             step: Some(17),
             backward: true,
-            class: Some(4),
             panel: Panel::Training,
             seed: Some(u64::MAX),
             lang: Some(Lang::Ko),
@@ -264,6 +264,7 @@ mod tests {
             beside: Some("resnet-digits".into()),
             plot: Some([Measure::Macs, Measure::Error(Task::Top5)]),
             sort: Some((Measure::Field, true)),
+            wide: true,
             hide: vec!["pad".into(), "train".into()],
         };
         let query = print(&view);

@@ -77,8 +77,8 @@ pub fn Painted(props: &PaintedProps) -> Html {
     }
 }
 
-/// Number of the canvas over the diagram.
-pub const STAGE: u32 = 0;
+/// Numbers of the two canvases over the diagram, which take turns.
+pub const STAGES: [u32; 2] = [0, 100];
 /// Number of the canvas of the prepared input.
 pub const INPUT: u32 = 1;
 /// Number of the canvas of code and targets.

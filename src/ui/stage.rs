@@ -2,16 +2,26 @@
 //! Pointer and keyboard walk cards, maps and units. Knows scenes; computes no layout and no field.
 
 use super::beside::Linked;
+use super::export::Export;
 use super::hooks::{
-    Same, Words, go, next_frame, use_client, use_heard, use_network, use_page, use_size, use_words, window,
+    Same, Words, go, next_frame, use_client, use_heard, use_network, use_page, use_size, use_window_event, use_words,
+    window,
 };
 use super::i18n::value as number;
-use super::painted::{Painted, STAGE};
+use super::maps::Maps;
+pub use super::maps::Scene;
+use super::strip::Strip;
+use super::viewport::{Lens, Viewport, shows_maps};
 use crate::arch::Architecture;
+use crate::graph::skips::SkipKind;
 use crate::graph::{NodeId, layout};
-use crate::protocol::{Command, Event as Said, PaintRect, Source};
+use crate::ops::Kind;
+use crate::protocol::{Command, Event as Said, Source};
+use crate::scene::camera::Camera;
 use crate::scene::{self, stage as scenes};
 use crate::tensor::Unit;
+use std::cell::RefCell;
+use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use yew::prelude::*;
 
@@ -29,6 +39,11 @@ pub fn scene_words(words: Words) -> scene::Words {
         maps_left_out: get("scene-maps-left-out"),
         folded: get("scene-folded"),
         network: get("scene-network"),
+        identity: get("scene-identity"),
+        projection: get("scene-projection"),
+        padded: get("scene-padded"),
+        memory: get("scene-memory"),
+        depth: get("scene-depth"),
         sum: get("scene-sum"),
         bias: get("scene-bias"),
         coefficient: get("scene-coefficient"),
@@ -87,22 +102,10 @@ fn neighbour(stage: &scenes::Stage, (node, unit): Cursor, (dx, dy): (f32, f32)) 
     }
 }
 
-/// The diagram for this room. A network whose cards do not fit side by side scrolls sideways, if it needs no more than a laptop's width;
-/// a longer one runs in bands. Cards that do not need the height leave it to the panels.
-fn laid_out(net: &Architecture, width: f32, height: f32, toggled: &[String], words: &scene::Words) -> scenes::Stage {
-    let wider = [900.0, 1000.0, 1100.0, 1200.0, 1400.0].into_iter().filter(|w| *w > width);
-    for width in [width].into_iter().chain(wider) {
-        let stage = scenes::stage(net, width, height, toggled, words);
-        let one_band = stage.edges.iter().all(|e| stage.cards[e.from].rect.x < stage.cards[e.to].rect.x);
-        if one_band {
-            let frames = stage.cards.iter().map(|c| (c.rect.y, c.rect.bottom()));
-            let corners = stage.edges.iter().flat_map(|e| e.points.iter().map(|p| (p[1], p[1])));
-            let (top, bottom) = frames.chain(corners).fold((f32::MAX, 0f32), |(a, b), (c, d)| (a.min(c), b.max(d)));
-            let needed = (bottom - top + 32.0).ceil();
-            return if needed < height { scenes::stage(net, width, needed, toggled, words) } else { stage };
-        }
-    }
-    scenes::stage(net, width, height, toggled, words)
+/// Cards as one path, for the minimap.
+fn outlines(stage: &scenes::Stage) -> String {
+    let frame = |c: &scenes::StageCard| format!("M{} {}h{}v{}h-{}z", c.rect.x, c.rect.y, c.rect.w, c.rect.h, c.rect.w);
+    stage.cards.iter().map(frame).collect()
 }
 
 /// The diagram with its breadcrumbs.
@@ -111,72 +114,68 @@ pub fn Stage() -> Html {
     let (client, page, words, network) = (use_client(), use_page(), use_words(), use_network());
     let frame = use_node_ref();
     let (width, _) = use_size(&frame);
+    let lens = (*use_memo((), |()| Lens::default())).clone();
     let cursor = use_state(|| None::<Cursor>);
+    let over_card = use_state(|| None::<usize>);
+    let wide = page.view.wide;
     let height = window().inner_height().ok().and_then(|h| h.as_f64()).unwrap_or(900.0);
     // Before it is measured: the window less the side column, so that the first layout is nearly always the last.
     let window_width = window().inner_width().ok().and_then(|w| w.as_f64()).unwrap_or(1280.0);
-    let width = if width > 0.0 { width } else { (window_width - 292.0).max(360.0) };
-    let size = ((width - 8.0).max(320.0) as u32, (height * 0.52).clamp(380.0, 720.0) as u32); // room for the panels below
+    let guess = if wide { window_width } else { (window_width - 292.0).max(320.0) };
+    let width = if width > 0.0 { width } else { guess };
+    let room = if wide { (height - 220.0).max(240.0) } else { (height * 0.52).clamp(360.0, 720.0) };
+    let size = (width.max(280.0) as u32, room as u32); // room for the panels below
     let stage = use_memo(
         (network.clone(), size, words, page.view.groups.clone()),
         |(network, (width, height), words, groups)| {
             network.as_ref().map(|net| {
                 let said = scene_words(*words);
-                let stage = laid_out(net, *width as f32, *height as f32, groups, &said);
-                let drawing = scenes::to_svg(&stage, &said.network);
-                Same::new((stage, AttrValue::from(drawing.svg)))
+                let stage = scenes::surface(net, [*width as f32, *height as f32], groups, &said);
+                let drawing = scenes::to_svg_at_levels(&stage, &said.network);
+                let map = AttrValue::from(outlines(&stage));
+                (Scene::new((stage, AttrValue::from(drawing.svg))), map)
             })
         },
     );
+    let measured = (*stage).as_ref().map(|(scene, _)| {
+        let whole = Camera::fit(scene.0.size, [size.0 as f32, size.1 as f32]).zoom * scene.0.size[1];
+        (scene.0.size, [size.0 as f32, if wide { size.1 as f32 } else { whole.ceil().min(size.1 as f32) }])
+    });
+    {
+        // Another stage is seen as a whole; the same with a group opened or folded stays as near as it was.
+        let (lens, shown) = (lens.clone(), use_mut_ref(String::new));
+        let variant = page.view.variant.clone();
+        use_effect_with((measured, variant), move |(measured, variant)| {
+            if let Some((stage, view)) = *measured {
+                let anew = *shown.replace(variant.clone()) != *variant;
+                lens.frame(stage, view, anew);
+            }
+        });
+    }
     {
         let cursor = cursor.clone();
         use_effect_with(page.view.variant.clone(), move |_| cursor.set(None));
     }
-    let (Some(net), Some(scene)) = (network, (*stage).clone()) else { return Html::default() };
-    let stage = &scene.0;
-    let rects: Vec<PaintRect> = stage
-        .cards
-        .iter()
-        .flat_map(|card| {
-            card.maps.iter().map(|map| PaintRect {
-                source: Source::Value(card.node),
-                offset: map.offset,
-                rows: map.rows,
-                cols: map.cols,
-                at: [map.rect.x, map.rect.y, map.rect.w, map.rect.h],
-            })
-        })
-        .collect();
-    let selected = page.view.layer.as_deref().and_then(|l| net.graph.find(l)).and_then(|node| stage.card_of(node));
-    let selected_unit: Option<Cursor> = selected.and_then(|card| {
-        let card = &stage.cards[card];
-        page.view.unit.filter(|u| card.shape.contains(*u)).map(|u| (card.node, u))
+    let selected = network.as_ref().zip((*stage).as_ref()).and_then(|(net, (scene, _))| {
+        let node = page.view.layer.as_deref().and_then(|l| net.graph.find(l))?;
+        scene.0.card_of(node)
     });
-
-    let place = {
-        let frame = frame.clone();
-        move |event: &MouseEvent| -> Option<(f32, f32)> {
-            let inner = frame.cast::<web_sys::Element>()?.query_selector(".stage").ok()??;
-            let at = inner.get_bounding_client_rect();
-            Some(((f64::from(event.client_x()) - at.left()) as f32, (f64::from(event.client_y()) - at.top()) as f32))
-        }
-    };
-    let onpointermove = {
-        let (cursor, scene, place) = (cursor.clone(), scene.clone(), place.clone());
-        Callback::from(move |event: PointerEvent| {
-            let hit = place(&event).and_then(|(x, y)| scene.0.hit(x, y));
-            if hit != *cursor {
-                cursor.set(hit);
+    {
+        // What is chosen elsewhere comes into view.
+        let lens = lens.clone();
+        let card = selected.zip((*stage).as_ref()).map(|(i, (scene, _))| (i, scene.0.cards[i].rect));
+        use_effect_with(card, move |card| {
+            if let Some((_, rect)) = card {
+                lens.show(*rect);
             }
-        })
-    };
-    let onpointerleave = {
-        let cursor = cursor.clone();
-        Callback::from(move |_: PointerEvent| cursor.set(None))
-    };
+        });
+    }
+    let pointed = use_mut_ref(|| None::<Cursor>);
+    *pointed.borrow_mut() = *cursor;
     let select = {
-        let (page, scene, net) = (page.clone(), scene.clone(), net.clone());
+        let (page, stage, net) = (page.clone(), stage.clone(), network.clone());
         Callback::from(move |(card, unit): (Option<usize>, Option<Unit>)| {
+            let Some((net, (scene, _))) = net.as_ref().zip((*stage).as_ref()) else { return };
             let layer = card.map(|card| net.graph.nodes()[scene.0.cards[card].layer].name.clone());
             go(&page, |v| {
                 v.layer = layer;
@@ -185,22 +184,54 @@ pub fn Stage() -> Html {
             });
         })
     };
-    let onclick = {
-        let (scene, place, select) = (scene.clone(), place, select.clone());
-        Callback::from(move |event: MouseEvent| {
-            let Some((x, y)) = place(&event) else { return };
-            let unit = scene.0.hit(x, y).map(|(_, unit)| unit);
-            select.emit((scene.0.card_at(x, y), unit));
+    let handles = use_mut_ref(|| None::<Handles>);
+    let (Some(net), Some((scene, map))) = (network, (*stage).clone()) else { return Html::default() };
+    let stage = &scene.0;
+    let selected_unit: Option<Cursor> = selected.and_then(|card| {
+        let card = &stage.cards[card];
+        page.view.unit.filter(|u| card.shape.contains(*u)).map(|u| (card.node, u))
+    });
+    // A unit is pointed at only where maps are shown.
+    let hit = {
+        let (scene, lens) = (scene.clone(), lens.clone());
+        move |[x, y]: [f32; 2]| scene.0.hit(x, y).filter(|_| shows_maps(lens.now().camera.level()))
+    };
+    let hover = {
+        let (cursor, hit, over, scene) = (cursor.clone(), hit.clone(), over_card.clone(), scene.clone());
+        Callback::from(move |at: Option<[f32; 2]>| {
+            let card = at.and_then(|[x, y]| scene.0.card_at(x, y));
+            if card != *over {
+                over.set(card);
+            }
+            let hit = at.and_then(&hit);
+            if hit != *cursor {
+                cursor.set(hit);
+            }
+        })
+    };
+    let click = {
+        let (scene, select) = (scene.clone(), select.clone());
+        Callback::from(move |at: [f32; 2]| {
+            let unit = hit(at).map(|(_, unit)| unit);
+            select.emit((scene.0.card_at(at[0], at[1]), unit));
+        })
+    };
+    let face = {
+        let (scene, lens) = (scene.clone(), lens.clone());
+        Callback::from(move |at: [f32; 2]| match scene.0.card_at(at[0], at[1]) {
+            Some(card) => lens.face(scene.0.cards[card].rect),
+            None => lens.fit(),
         })
     };
     // Keys: arrows walk cards, and units once inside a card.
     let key = {
-        let (cursor, scene, select, frame) = (cursor.clone(), scene.clone(), select.clone(), frame.clone());
+        let (cursor, pointed, scene, select, frame) =
+            (cursor.setter(), pointed, scene.clone(), select.clone(), frame.clone());
         let unit_chosen = selected_unit.is_some();
         Callback::from(move |(index, event): (usize, KeyboardEvent)| {
             let stage = &scene.0;
             let card = &stage.cards[index];
-            let inside = cursor.filter(|(node, _)| *node == card.node);
+            let inside = pointed.borrow().filter(|(node, _)| *node == card.node);
             let direction = match event.key().as_str() {
                 "ArrowLeft" => Some((-1.0, 0.0)),
                 "ArrowRight" => Some((1.0, 0.0)),
@@ -236,67 +267,237 @@ pub fn Stage() -> Html {
             event.prevent_default();
         })
     };
+    let toggle = {
+        let page = page.clone();
+        Callback::from(move |group: String| {
+            go(&page, |v| match v.groups.iter().position(|g| *g == group) {
+                Some(i) => drop(v.groups.remove(i)),
+                None => v.groups.push(group),
+            });
+        })
+    };
+    let shown = (*cursor).or(selected_unit);
+    let point_at = {
+        let over = over_card.setter();
+        Callback::from(move |card: Option<usize>| over.set(card))
+    };
+    let pointed_card = (*over_card).and_then(|i| stage.cards.get(i)).map(|card| {
+        let r = card.rect;
+        html! { <div class="pointed" style={format!("left:{}px;top:{}px;width:{}px;height:{}px", r.x, r.y, r.w, r.h)}></div> }
+    });
+    *handles.borrow_mut() = Some(Handles { key, toggle });
+    let over = html! { <Tip scene={scene.clone()} lens={lens.clone()} {shown} hovered={cursor.is_some()} {client} net={net.clone()} /> };
+    let view_height = (!wide).then(|| measured.map(|(_, view)| view[1])).flatten();
+    html! {
+        <section class={classes!("stage-section", wide.then_some("wide"))} aria-label={format!("{}: {}", words.get("stage-label"), net.variant.title)}
+            hidden={page.view.hides("stage")}>
+            <div class="stage-top">
+                <Crumbs scene={scene.clone()} {selected} unit={selected_unit.map(|(_, u)| u)} select={select.clone()} />
+                <Tools lens={lens.clone()} scene={scene.clone()} net={net.clone()} />
+            </div>
+            <div class="stage-frame" ref={frame}>
+                <Viewport lens={lens.clone()} height={view_height} {map} stage={stage.size} {hover} {click} {face} {over}>
+                    <Drawing scene={scene.clone()} />
+                    <Maps lens={lens.clone()} scene={scene.clone()} />
+                    <Buttons scene={scene.clone()} net={net.clone()} {selected} lens={lens.clone()} {handles} />
+                    <Bars scene={scene.clone()} net={net.clone()} />
+                    { for pointed_card }
+                    <Linked scene={scene.clone()} net={net.clone()} pointed={*cursor} />
+                    <Field scene={scene.clone()} {net} {shown} />
+                </Viewport>
+                if !page.view.hides("strip") {
+                    <Strip width={(size.0 as f32 - 36.0).max(240.0)} over={*over_card} {selected} hover={point_at} {select} />
+                }
+            </div>
+            <p class="sr">{words.get("stage-keys")}</p>
+        </section>
+    }
+}
+
+/// Buttons that change the view.
+#[derive(Properties, PartialEq)]
+struct ToolsProps {
+    lens: Lens,
+    scene: Scene,
+    net: Same<Architecture>,
+}
+
+#[component]
+fn Tools(props: &ToolsProps) -> Html {
+    let (words, page) = (use_words(), use_page());
+    let button = |name: &'static str, label: &'static str, act: Callback<MouseEvent>| {
+        html! {
+            <button type="button" class="pill" onclick={act} data-testid={name} aria-label={words.get(name)} title={words.get(name)}>{label}</button>
+        }
+    };
+    let on = |act: fn(&Lens)| {
+        let lens = props.lens.clone();
+        Callback::from(move |_: MouseEvent| act(&lens))
+    };
+    let wide = page.view.wide;
+    let widen = {
+        let page = page.clone();
+        Callback::from(move |_: MouseEvent| go(&page, |v| v.wide = !v.wide))
+    };
+    {
+        let page = page.clone();
+        use_window_event("keydown", move |event| {
+            let escape =
+                event.dyn_ref::<KeyboardEvent>().is_some_and(|e| e.key() == "Escape" && !e.default_prevented());
+            if escape && page.view.wide {
+                go(&page, |v| v.wide = false);
+            }
+        });
+    }
+    html! {
+        <div class="stage-tools" role="toolbar" aria-label={words.get("stage-tools")}>
+            { button("zoom-out", "−", on(|lens| lens.zoom(1.0 / 1.4, None))) }
+            { button("zoom-in", "+", on(|lens| lens.zoom(1.4, None))) }
+            { button("zoom-fit", "⤢", on(Lens::fit)) }
+            <button type="button" class="pill" onclick={widen} data-testid="stage-wide" aria-pressed={wide.to_string()}>
+                { words.get(if wide { "stage-narrow" } else { "stage-wide" }) }
+            </button>
+            <Legend scene={props.scene.clone()} />
+            <Export scene={props.scene.clone()} net={props.net.clone()} />
+        </div>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct LegendProps {
+    scene: Scene,
+}
+
+/// What colours, sizes and lines mean: those that are on the stage.
+#[component]
+fn Legend(props: &LegendProps) -> Html {
+    let words = use_words();
+    let stage = &props.scene.0;
+    let kinds = [
+        (Kind::Convolution, "kind-convolution"),
+        (Kind::Pooling, "kind-pooling"),
+        (Kind::Linear, "kind-linear"),
+        (Kind::Output, "kind-output"),
+        (Kind::Join, "kind-join"),
+    ];
+    let kinds = kinds.into_iter().filter(|(kind, _)| stage.cards.iter().any(|c| c.kind == *kind));
+    let kind = |(kind, key): (Kind, &'static str)| {
+        html! { <li><span class="swatch" style={format!("background:{}", scene::colour(kind))}></span>{words.get(key)}</li> }
+    };
+    let skips = [
+        (SkipKind::Identity, "skip-identity", ""),
+        (SkipKind::Projection, "skip-projection", "8 4"),
+        (SkipKind::Padded, "skip-padded", "2.5 4"),
+    ];
+    let skips = skips.into_iter().filter(|(kind, ..)| stage.edges.iter().any(|e| e.kind == Some(*kind)));
+    let skip = |(_, key, dashes): (SkipKind, &'static str, &'static str)| {
+        html! {
+            <li><svg width="30" height="8" aria-hidden="true"><path d="M0 4h30" class="sample" stroke-dasharray={dashes} /></svg>{words.get(key)}</li>
+        }
+    };
+    html! {
+        <details class="menu" data-testid="legend">
+            <summary class="pill">{words.get("legend")}</summary>
+            <div class="menu-body">
+                <ul class="legend-list">{ for kinds.map(kind) }{ for skips.map(skip) }</ul>
+                <p class="note">{words.get("legend-slab")}</p>
+                <p class="note">{words.get("legend-zoom")}</p>
+            </div>
+        </details>
+    }
+}
+
+/// What the cards' buttons do.
+struct Handles {
+    key: Callback<(usize, KeyboardEvent)>,
+    toggle: Callback<String>,
+}
+
+#[derive(Properties)]
+struct ButtonsProps {
+    scene: Scene,
+    net: Same<Architecture>,
+    selected: Option<usize>,
+    lens: Lens,
+    /// Always the newest.
+    handles: Rc<RefCell<Option<Handles>>>,
+}
+
+impl PartialEq for ButtonsProps {
+    fn eq(&self, other: &Self) -> bool {
+        // Hundreds of buttons are not compared anew with each unit that is pointed at.
+        (&self.scene, self.selected) == (&other.scene, other.selected) && self.lens == other.lens
+    }
+}
+
+/// A button a card, one to open each folded group, one to close each open one.
+#[component]
+fn Buttons(props: &ButtonsProps) -> Html {
+    let words = use_words();
+    let stage = &props.scene.0;
     let button = |(index, card): (usize, &scenes::StageCard)| {
         let r = card.rect;
         let style = format!("left:{}px;top:{}px;width:{}px;height:{}px", r.x, r.y, r.w, r.h);
         let texts = [&card.title, &card.op, &card.shape_text, &card.params_text, &card.macs_text, &card.rf_text];
         let label = texts.into_iter().filter(|t| !t.is_empty()).cloned().collect::<Vec<_>>().join(", ");
         let onkeydown = {
-            let key = key.clone();
-            Callback::from(move |event: KeyboardEvent| key.emit((index, event)))
+            let handles = props.handles.clone();
+            Callback::from(move |event: KeyboardEvent| {
+                let key = handles.borrow().as_ref().map(|h| h.key.clone());
+                if let Some(key) = key {
+                    key.emit((index, event));
+                }
+            })
         };
-        let pressed = (selected == Some(index)).to_string();
+        let onfocus = {
+            let lens = props.lens.clone();
+            Callback::from(move |event: FocusEvent| {
+                // Who comes by keyboard has to see it; a click goes to what is in view already.
+                let target = event.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
+                if target.is_some_and(|t| t.matches(":focus-visible").unwrap_or(true)) {
+                    lens.show(r);
+                }
+            })
+        };
+        let pressed = (props.selected == Some(index)).to_string();
         html! {
-            <button type="button" class="card-button" {style} aria-label={label} aria-pressed={pressed} {onkeydown} data-card={index.to_string()}
-                key={index} data-testid={format!("card-{}", net.graph.nodes()[card.layer].name)} />
+            <button type="button" class="card-button" {style} aria-label={label} aria-pressed={pressed} {onkeydown} {onfocus} data-card={index.to_string()}
+                key={index} data-testid={format!("card-{}", props.net.graph.nodes()[card.layer].name)} />
         }
     };
     let toggle = |group: &str| {
-        let (page, group) = (page.clone(), group.to_string());
+        let (handles, group) = (props.handles.clone(), group.to_string());
         Callback::from(move |event: MouseEvent| {
             event.stop_propagation();
-            go(&page, |v| match v.groups.iter().position(|g| *g == group) {
-                Some(i) => drop(v.groups.remove(i)),
-                None => v.groups.push(group.clone()),
-            });
+            let toggle = handles.borrow().as_ref().map(|h| h.toggle.clone());
+            if let Some(toggle) = toggle {
+                toggle.emit(group.clone());
+            }
         })
-    };
-    let fold = |group: &str| {
-        html! {
-            <li><button type="button" class="pill" onclick={toggle(group)} data-testid={format!("fold-{group}")}
-                aria-label={words.fill("group-fold", &[("group", group)])}>{group}{" −"}</button></li>
-        }
     };
     let unfold = |card: &scenes::StageCard| {
         let group = layout::group_name(card.folded.as_ref()?);
-        let style = format!("left:{}px;top:{}px", card.rect.right() - 30.0, card.rect.y + 6.0);
+        let style = format!("left:{}px;top:{}px", card.rect.right(), card.rect.y);
         Some(html! {
             <button type="button" class="unfold" {style} onclick={toggle(group)} data-testid={format!("unfold-{group}")}
                 aria-label={words.fill("group-unfold", &[("group", group)])} title={words.fill("group-unfold", &[("group", group)])}>{"+"}</button>
         })
     };
-    let size = (f64::from(stage.size[0]), f64::from(stage.size[1]));
-    let shown = (*cursor).or(selected_unit);
+    let fold = |group: &scenes::GroupBox| {
+        let (name, label) = (layout::group_name(&group.path), group.label.as_ref()?);
+        let [x, y] = label.at;
+        let style = format!("left:{}px;top:{}px;font-size:{}px", x - 4.0, y - label.size * 1.02, label.size);
+        Some(html! {
+            <button type="button" class="fold" {style} onclick={toggle(name)} data-testid={format!("fold-{name}")}
+                aria-label={words.fill("group-fold", &[("group", name)])}>{name}{" −"}</button>
+        })
+    };
     html! {
-        <section class="stage-section" aria-label={format!("{}: {}", words.get("stage-label"), net.variant.title)} hidden={page.view.hides("stage")}>
-            <Crumbs scene={scene.clone()} {selected} unit={selected_unit.map(|(_, u)| u)} {select} />
-            if !stage.open.is_empty() {
-                <ul class="groups" aria-label={words.get("groups-label")}>{ for stage.open.iter().map(|g| fold(layout::group_name(g))) }</ul>
-            }
-            <div class="stage-scroll" ref={frame}>
-                <div class="stage" data-testid="stage" style={format!("width:{}px;height:{}px", size.0, size.1)}
-                    {onpointermove} {onpointerleave} {onclick}>
-                    <Drawing svg={scene.1.clone()} />
-                    <Painted id={STAGE} {rects} {size} scale={page.view.scale} testid="maps" />
-                    { for stage.cards.iter().enumerate().map(button) }
-                    { for stage.cards.iter().filter_map(unfold) }
-                    <Bars scene={scene.clone()} net={net.clone()} />
-                    <Linked scene={scene.clone()} net={net.clone()} pointed={*cursor} />
-                    <Over scene={scene.clone()} net={net} {shown} hovered={cursor.is_some()} client={client} />
-                </div>
-            </div>
-            <p class="sr">{words.get("stage-keys")}</p>
-        </section>
+        <>
+            { for stage.cards.iter().enumerate().map(button) }
+            { for stage.cards.iter().filter_map(unfold) }
+            { for stage.boxes.iter().filter_map(fold) }
+        </>
     }
 }
 
@@ -311,30 +512,28 @@ fn focus_card(frame: &NodeRef, index: usize) {
 
 #[derive(Properties, PartialEq)]
 struct DrawingProps {
-    svg: AttrValue,
+    scene: Scene,
 }
 
 /// SVG text in the page; touched only when it changes.
 #[component]
 fn Drawing(props: &DrawingProps) -> Html {
-    html! { <div class="layer" aria-hidden="true">{ Html::from_html_unchecked(props.svg.clone()) }</div> }
+    html! { <div class="layer" aria-hidden="true">{ Html::from_html_unchecked(props.scene.1.clone()) }</div> }
 }
 
-/// A laid-out stage and its drawing.
-pub type Scene = Same<(scenes::Stage, AttrValue)>;
-
 #[derive(Properties, PartialEq)]
-struct OverProps {
+struct TipProps {
     scene: Scene,
+    lens: Lens,
     net: Same<Architecture>,
     shown: Option<Cursor>,
     hovered: bool,
     client: super::client::Client,
 }
 
-/// What is pointed at: its receptive field through the layers, and its value.
+/// What is pointed at, and its value.
 #[component]
-fn Over(props: &OverProps) -> Html {
+fn Tip(props: &TipProps) -> Html {
     let (words, page) = (use_words(), use_page());
     let value = use_state(|| None::<f32>);
     let request = use_mut_ref(|| (0, false)); // the newest request; whether one is asked for with the next frame
@@ -382,41 +581,40 @@ fn Over(props: &OverProps) -> Html {
         Some(v) => format!("{name} = {}", number(v)),
         None => name,
     };
-    let tip = stage.unit_rect(node, unit).map(|at| {
-        // To the right of the unit, or to its left where the stage ends.
-        let y = (at.bottom() + 8.0).min(stage.size[1] - 28.0);
-        let side = if at.x > stage.size[0] - 260.0 {
-            format!("right:{}px", stage.size[0] - at.x)
+    let now = props.lens.now();
+    let tip = stage.unit_rect(node, unit).filter(|_| props.hovered).map(|at| {
+        // To the right of the unit, or to its left where the view ends.
+        let at = now.camera.place(at);
+        let y = (at.bottom() + 8.0).clamp(0.0, (now.view[1] - 28.0).max(0.0));
+        let side = if at.x > now.view[0] - 260.0 {
+            format!("right:{}px", now.view[0] - at.x)
         } else {
             format!("left:{}px", at.right() + 8.0)
         };
         html! { <p class="tip" role="status" data-testid="tooltip" style={format!("{side};top:{y}px")}>{text}</p> }
     });
-    html! {
-        <>
-            <div class="over layer" data-testid="field"><Field scene={props.scene.clone()} net={props.net.clone()} {node} {unit} /></div>
-            { tip.filter(|_| props.hovered) }
-        </>
-    }
+    html! { <>{ tip }</> }
 }
 
 #[derive(Properties, PartialEq)]
 struct FieldProps {
     scene: Scene,
     net: Same<Architecture>,
-    node: NodeId,
-    unit: Unit,
+    shown: Option<Cursor>,
 }
 
-/// The receptive field of a unit over the diagram.
+/// The receptive field of what is pointed at, over the diagram.
 #[component]
 fn Field(props: &FieldProps) -> Html {
     let (stage, graph) = (&props.scene.0, &props.net.graph);
+    let Some((node, unit)) = props.shown else { return Html::default() };
     // Of a pixel of the input one wants to know what it reaches; of all else, what it sees.
-    let find = if props.node == graph.source() { scene::field::reached } else { scene::field::field };
-    let overlay = find(stage, graph, props.node, props.unit);
-    let svg = overlay.map(|overlay| scene::field::to_svg(&overlay, stage, "").svg);
-    html! { <Drawing svg={svg.unwrap_or_default()} /> }
+    let find = if node == graph.source() { scene::field::reached } else { scene::field::field };
+    let overlay = find(stage, graph, node, unit);
+    let svg = overlay.map(|overlay| scene::field::to_svg(&overlay, stage, "").svg).unwrap_or_default();
+    html! {
+        <div class="over layer" data-testid="field" aria-hidden="true">{ Html::from_html_unchecked(svg.into()) }</div>
+    }
 }
 
 #[derive(Properties, PartialEq)]

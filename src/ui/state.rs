@@ -302,6 +302,8 @@ pub struct View {
     pub plot: Option<[Measure; 2]>,
     /// What the table of networks is sorted by, and whether from the largest down; `None`: by paper.
     pub sort: Option<(Measure, bool)>,
+    /// Whether the stage fills the window.
+    pub wide: bool,
     /// Controls that a teacher hides.
     pub hide: Vec<String>,
 }
@@ -490,6 +492,7 @@ impl Model {
             event,
             Event::Output { .. }
                 | Event::Value { .. }
+                | Event::Painted { .. }
                 | Event::Progress { .. }
                 | Event::Shown { .. }
                 | Event::Explained { .. }

@@ -38,15 +38,20 @@ scenario('resnet50 and a photograph, from the whole to one unit', { query: '?var
   await computed(page);
   // Its arithmetic, from a click in the middle of a map: a 3×3 convolution over 64 maps, batch norm, ReLU.
   const card = at(page, 'card-layer1.1.conv2');
-  await card.scrollIntoViewIfNeeded();
+  // As a whole the network is seen from farther off: two clicks go near the card, where its units can be pointed at.
+  await card.dblclick({ position: { x: 4, y: 14 } });
+  await until(() => at(page, 'viewport').getAttribute('data-level'), (level) => level === 'near', 'near');
+  await page.waitForTimeout(400);
   const box = await card.boundingBox();
-  await card.click({ position: { x: box.width / 2 - 8, y: box.height / 2 - 10 } });
+  await card.click({ position: { x: box.width / 2 - 14, y: box.height / 2 - 14 } });
   await until(() => at(page, 'arithmetic').locator('svg').count(), (n) => n > 0, 'the arithmetic is drawn', 60_000);
   await until(() => at(page, 'arithmetic').innerText(), (text) => /√|σ/.test(text), 'with its batch norm', 30_000);
   assert.match(page.url(), /layer=layer1\.1\.conv2&unit=/);
   await axe();
   await shot('resnet50 unit');
   await page.evaluate(() => scrollTo(0, 0));
+  await at(page, 'zoom-fit').click();
+  await page.waitForTimeout(400);
   await at(page, 'fold-conv2_2').click();
   await until(() => at(page, 'card-layer1.1.conv2').count(), (n) => n === 0, 'folded again');
 });
