@@ -197,7 +197,7 @@ fn bars_are_as_recorded() {
         let lines = drawing.svg.lines().filter(|l| l.contains(&format!(r#"class="{class}""#)));
         lines.map(|l| l.split(r#" width=""#).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()).collect()
     };
-    let (tracks, rows) = (widths("track"), widths("bar"));
+    let (tracks, rows) = (widths("rail"), widths("bar"));
     assert!(tracks.windows(2).all(|w| w[0] == w[1]) && tracks.len() == rows.len() && rows.len() == 16 + 13);
     assert_eq!(rows[13], tracks[0], "fc6 is the largest");
     assert!((rows[15] / tracks[0] - 4_097_000.0 / 102_764_544.0).abs() < 1e-3, "fc8");

@@ -182,7 +182,7 @@ pub fn bars(nets: [(&str, &[Share]); 2], title: &str, width: f32) -> Drawing {
             let at = top + 20.0 + row as f32 * ROW;
             svg.text([left, at + 12.0], TEXT, &share.title, &format!(r#"fill="{INK}""#));
             let whole = Frame::new(left + titles, at + 3.0, track, 12.0);
-            svg.rect(whole, &format!(r#"class="track" fill="{LINE}" fill-opacity=".4" rx="2""#));
+            svg.rect(whole, &format!(r#"class="rail" fill="{LINE}" fill-opacity=".4" rx="2""#));
             let w = (share.value as f32 / largest * track).max(0.75);
             let bar = Frame::new(whole.x, whole.y, w, whole.h);
             svg.rect(bar, &format!(r#"class="bar" fill="{}" rx="2""#, colour(share.kind)));

@@ -16,6 +16,9 @@ pub struct Heard {
 
 type Listener = Rc<dyn Fn(&Heard)>;
 
+/// What a worker calls: for messages, for errors.
+type Ears = (Closure<dyn FnMut(web_sys::MessageEvent)>, Closure<dyn FnMut(web_sys::Event)>);
+
 struct Inner {
     worker: web_sys::Worker,
     listeners: RefCell<Vec<(u32, Listener)>>,
@@ -28,7 +31,7 @@ struct Inner {
     /// An engine that is shown the same pictures.
     beside: RefCell<Option<Client>>,
     /// What the worker calls.
-    ears: RefCell<Option<(Closure<dyn FnMut(web_sys::MessageEvent)>, Closure<dyn FnMut(web_sys::Event)>)>>,
+    ears: RefCell<Option<Ears>>,
 }
 
 impl Drop for Inner {
