@@ -288,8 +288,8 @@ pub fn reached(stage: &Stage, graph: &Graph, node: NodeId, unit: Unit) -> Option
     overlay(stage, graph, node, unit, &rects, maps_after(graph, node, unit.c))
 }
 
-fn framed(svg: &mut Svg, patch: &Patch) {
-    if patch.overhangs() {
+fn framed(svg: &mut Svg, patch: &Patch, beyond: bool) {
+    if beyond && patch.overhangs() {
         svg.rect(
             patch.rect,
             &format!(r#"class="overhang" stroke="{FIELD}" stroke-dasharray="2 2" fill="{FIELD}" fill-opacity=".12""#),
@@ -309,7 +309,7 @@ pub fn linked(stage: &Stage, graph: &Graph, seen: Rect) -> Option<Drawing> {
     let card = &stage.cards[index];
     let mut svg = Svg::new();
     svg.raw(r#"<g class="field linked" fill="none" pointer-events="none">"#);
-    patches(index, card, seen, &vec![true; card.shape.c]).iter().for_each(|patch| framed(&mut svg, patch));
+    patches(index, card, seen, &vec![true; card.shape.c]).iter().for_each(|patch| framed(&mut svg, patch, true));
     svg.raw("</g>");
     Some(svg.finish(stage.size[0], stage.size[1], "overlay", "", ""))
 }
@@ -323,7 +323,11 @@ pub fn to_svg(overlay: &Overlay, stage: &Stage, title: &str) -> Drawing {
             format!(r#"class="widest" stroke="{FIELD}" stroke-width="3" stroke-opacity=".7" stroke-linejoin="round""#);
         svg.path(&rounded(&edge.points, 6.0), &look);
     }
-    overlay.patches.iter().for_each(|patch| framed(&mut svg, patch));
+    // Overhang once a card: those of neighbouring maps would lie over one another, and over the maps.
+    let mut card = None;
+    for patch in &overlay.patches {
+        framed(&mut svg, patch, card.replace(patch.card) != Some(patch.card));
+    }
     for [a, b] in &overlay.lines {
         svg.line(*a, *b, &format!(r#"class="ray" stroke="{FIELD}" stroke-width="1.25" stroke-dasharray="4 3""#));
     }
