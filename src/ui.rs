@@ -20,7 +20,7 @@
 //! `networks`, `sort-MEASURE`, `row-NAME`; the second network: `beside` (in it what is in the side and the stage), `beside-close`;
 //! a unit: `arithmetic` (in it `data-value`, `data-running`, `data-step`), `walk`, `unit-play`, `unit-back`, `unit-forward`, `unit-slider`,
 //! `unit-count`, `unit-all`, `unit-course`, `unit-speed`, `unit-caption`, `backward-toggle`, `backward-class`, `backward-chain`;
-//! a layer's maps: `maps-view`, `layer-select`, `layer-before`, `layer-after`, `sort`, `scale`, `colours`, `page`, `page-before`,
+//! a layer's maps: `maps-view`, `layer-select`, `layer-before`, `layer-after`, `order`, `scale`, `colours`, `page`, `page-before`,
 //! `page-after`, `map-0`…, `map-large`, `histogram`, `dead-units`, `silent-maps`, `filters`, `filters-coloured`;
 //! training: `train-play`, `train-pause`, `train-step`, `train-reset`, `train-start`, `train-batch`, `train-lr`, `train-decay`, `train-momentum`,
 //! `train-weight-decay`, `train-seed`, `train-distort`, `distort-shift`…, `train-restore`, `halt`, `step`, `loss`, `accuracy`, `epoch`, `lr`,

@@ -227,8 +227,8 @@ fn decode(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Alterations;
     use crate::arch::published::Task;
+    use crate::protocol::Alterations;
 
     #[test]
     fn a_plain_visit_has_a_plain_address() {

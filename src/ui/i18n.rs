@@ -138,7 +138,7 @@ mod tests {
             list("halt-", &["paused", "not-a-number", "diverged"]),
             list("theme-", &["auto", "light", "dark"]),
             Panel::ALL.iter().map(|p| format!("panel-{}", p.name())).collect(),
-            list("sort-", &["index", "mean", "largest", "active"]),
+            list("order-", &["index", "mean", "largest", "active"]),
             list("colours-", &["signed", "cividis", "grey"]),
             list("start-", &["random", "shipped", "current"]),
             ["", "-label", "-note"].map(|end| Method::ALL.map(|m| format!("method-{}{end}", m.name()))).concat(),

@@ -3,11 +3,11 @@
 
 mod arithmetic;
 mod attribution;
+mod backward;
 mod builder;
 mod choice;
 mod compare;
 mod effective;
-mod backward;
 mod field;
 mod filters;
 mod layer;
@@ -27,8 +27,8 @@ use compare::Compare;
 use effective::Effective;
 use field::Growth;
 use layer::Layer;
-use shift::Shift;
 use maps::Maps;
+use shift::Shift;
 use std::rc::Rc;
 use yew::prelude::*;
 

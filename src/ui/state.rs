@@ -167,15 +167,8 @@ pub enum Panel {
 
 impl Panel {
     /// As they stand, from left to right.
-    pub const ALL: [Self; 7] = [
-        Self::Inspect,
-        Self::Layer,
-        Self::Field,
-        Self::Attribution,
-        Self::Shift,
-        Self::Compare,
-        Self::Training,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Inspect, Self::Layer, Self::Field, Self::Attribution, Self::Shift, Self::Compare, Self::Training];
 
     /// What `?hide=` calls it.
     pub fn control(self) -> &'static str {

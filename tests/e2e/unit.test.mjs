@@ -73,7 +73,7 @@ scenario('all maps of a layer, one of them large, and back to a unit', { query: 
   const blank = await picture(at(page, 'map-2'));
   await until(async () => (await picture(at(page, 'map-2'))).length, (n) => n > 600, `map 2 has a picture, not ${blank.length}`);
   // By mean: the labels do not grow.
-  await at(page, 'sort').selectOption({ label: 'largest mean first' });
+  await at(page, 'order').selectOption({ label: 'largest mean first' });
   const means = await until(
     async () => (await page.locator('[data-testid^=map-]').allInnerTexts()).map((t) => Number(t.trim().split(/\s+/)[1].replace('−', '-'))),
     (all) => all.every((v, i) => i === 0 || all[i - 1] >= v), 'sorted by mean');
@@ -83,7 +83,7 @@ scenario('all maps of a layer, one of them large, and back to a unit', { query: 
   await until(async () => (await picture(at(page, 'maps-canvas'))) !== before, Boolean, 'other colours');
   await at(page, 'map-4').click();
   await at(page, 'map-large').waitFor();
-  await until(() => page.url(), (url) => /layer=c1&map=4/.test(url) && /sort=mean/.test(url) && /colours=cividis/.test(url), 'the address has map, order, colours');
+  await until(() => page.url(), (url) => /layer=c1&map=4/.test(url) && /order=mean/.test(url) && /colours=cividis/.test(url), 'the address has map, order, colours');
   await axe();
   await shot('layer c1 map 4');
   await at(page, 'map-large').click({ position: { x: 100, y: 60 } });

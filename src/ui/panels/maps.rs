@@ -306,9 +306,9 @@ pub fn Maps(props: &MapsProps) -> Html {
                 { layers }
             </div>
             <div class="row maps-tools" hidden={!there}>
-                <label class="check">{words.get("sort-label")}
-                    <select onchange={choose(&page, &Sort::ALL, |v, s| v.order = s)} data-testid="sort">
-                        { for Sort::ALL.map(|s| option(words.get(&format!("sort-{}", s.name())).to_string(), s == view.order)) }
+                <label class="check">{words.get("order-label")}
+                    <select onchange={choose(&page, &Sort::ALL, |v, s| v.order = s)} data-testid="order">
+                        { for Sort::ALL.map(|s| option(words.get(&format!("order-{}", s.name())).to_string(), s == view.order)) }
                     </select></label>
                 <label class="check">{words.get("scale-label")}
                     <select onchange={choose(&page, &[Scale::Layer, Scale::Map], |v, s| v.scale = s)} data-testid="scale">
