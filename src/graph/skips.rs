@@ -100,7 +100,9 @@ pub fn towers(graph: &Graph) -> Vec<usize> {
     for id in (0..nodes.len()).rev() {
         let read = if keeps_maps(graph, id) { towers[id] } else { split(&nodes[id].op) };
         for &input in &nodes[id].inputs {
-            if nodes[input].op.kind() != Kind::Input && nodes[input].shape.map() > 1 && nodes[input].shape.c % read == 0
+            if nodes[input].op.kind() != Kind::Input
+                && nodes[input].shape.map() > 1
+                && nodes[input].shape.c.is_multiple_of(read)
             {
                 towers[input] = towers[input].max(read);
             }

@@ -132,7 +132,7 @@ pub fn App(props: &AppProps) -> Html {
     }
     {
         let page = page.clone();
-        use_window_event("popstate", move |_| page.dispatch(Action::Go(here())));
+        use_window_event("popstate", move |_| page.dispatch(Action::Go(Box::new(here()))));
     }
     {
         // `matchMedia` fires on its own object; focus and visibility are when people come back from their settings.

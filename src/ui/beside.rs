@@ -176,7 +176,7 @@ fn Second(props: &SecondProps) -> Html {
                 false => view.clone(),
             };
             if view != second.view {
-                second.dispatch(Action::Go(view));
+                second.dispatch(Action::Go(Box::new(view)));
             }
         });
     }

@@ -113,7 +113,7 @@ pub fn use_dark() -> bool {
 pub fn go(page: &Page, change: impl FnOnce(&mut View)) {
     let mut view = page.view.clone();
     change(&mut view);
-    page.dispatch(Action::Go(view));
+    page.dispatch(Action::Go(Box::new(view)));
 }
 
 /// Calls the newest `f` with each event while the component is there.

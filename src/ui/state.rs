@@ -423,7 +423,7 @@ pub fn default_config(variant: &str, seed: u64) -> TrainConfig {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
     /// The user goes somewhere.
-    Go(View),
+    Go(Box<View>),
     /// A script opens this variant.
     Visit(String),
     /// The engine said something.
@@ -518,11 +518,11 @@ impl Model {
                 if view.seed() != next.view.seed() {
                     next.config.seed = view.seed();
                 }
-                next.view = view;
+                next.view = *view;
             }
             Action::Visit(variant) => {
                 if variant != next.view.variant {
-                    return next.after(Action::Go(next.view.of(&variant)));
+                    return next.after(Action::Go(Box::new(next.view.of(&variant))));
                 }
             }
             Action::Opening(generation) => {
@@ -644,7 +644,7 @@ mod tests {
         // Two in a row, and a network of which nothing was open.
         let twice = model.after(Action::Opening(8));
         assert_eq!(heard(&twice, failed(8)).origin, Some(Origin::Random(3)));
-        let other = model.after(Action::Go(View { variant: "lenet5-modern".into(), ..View::new() }));
+        let other = model.after(Action::Go(Box::new(View { variant: "lenet5-modern".into(), ..View::new() })));
         assert_eq!(heard(&other.after(Action::Opening(9)), failed(9)).origin, None);
     }
 
@@ -655,11 +655,11 @@ mod tests {
         model.fresh = false;
         model.origin = Some(Origin::Trained(7));
         let view = View { variant: "lenet5-modern".into(), ..View::new() };
-        let next = model.after(Action::Go(view));
+        let next = model.after(Action::Go(Box::new(view)));
         assert!(!next.running && next.fresh && next.origin.is_none());
         assert_ne!(next.config.lr, model.config.lr);
         // within a variant nothing of that happens
-        let same = model.after(Action::Go(View { layer: Some("c1".into()), ..View::new() }));
+        let same = model.after(Action::Go(Box::new(View { layer: Some("c1".into()), ..View::new() })));
         assert!(same.running && !same.fresh && same.origin.is_some());
     }
 

@@ -305,7 +305,10 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
             .map(|((_, unit), (walk, ..))| [[-1, 0], [1, 0], [0, -1], [0, 1]].map(|d| walk.output.beside(unit, d)));
         Callback::from(move |event: KeyboardEvent| {
             let way = match event.key().as_str() {
-                " " => return play.emit(event.prevent_default()),
+                " " => {
+                    event.prevent_default();
+                    return play.emit(());
+                }
                 "ArrowUp" => 0,
                 "ArrowDown" => 1,
                 "ArrowLeft" => 2,
