@@ -190,9 +190,9 @@ pub(super) fn digits(variant: &'static Variant) -> Result<Architecture, GraphErr
     x = g.push("drop", Dropout { p: 0.4 }, &[x])?;
     let output = g.push("loss2.classifier", Linear::new(10), &[x])?;
     let recipe = Recipe {
-        epochs: 10,
+        epochs: 24,
         lr: 0.02,
-        schedule: Schedule::decay(0.73),
+        schedule: Schedule::decay(0.88),
         augmentation: Augmentation::DISTORTED,
         ..Recipe::DEFAULT
     };
