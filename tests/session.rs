@@ -847,8 +847,12 @@ fn inquiries_are_what_showing_other_pictures_says() {
 
 #[test]
 fn an_inquiry_is_told_bit_by_bit_and_given_up() {
-    let mut engine = Engine::with("vgg-digits");
-    engine.tell(Command::Show { generation: 1, picture: Picture::Sample(3) });
+    // Large enough that no machine is through before the second report.
+    let mut engine = Engine::with("vgg19-bn-cifar");
+    engine.tell(Command::Show {
+        generation: 1,
+        picture: Picture::Raw((0..3072).map(|i| (i % 7) as f32 / 7.0).collect()),
+    });
     let inquiry = Inquiry::Occlusion { class: None, patch: 4, stride: 1 };
     engine.inbox.push(Command::Inquire { request: 7, inquiry: inquiry.clone() }, None);
     let mut told = Vec::new();
@@ -875,7 +879,7 @@ fn an_inquiry_is_told_bit_by_bit_and_given_up() {
         found(&engine.tell(Command::Inquire { request: 9, inquiry: Inquiry::Saliency { class: Some(2) } }));
     assert!(matches!(about, Event::Found { request: 9, class: Some((2, _)), .. }), "{about:?}");
     let cam = |node| Command::Inquire { request: 10, inquiry: Inquiry::GradCam { class: None, node } };
-    let last = variant("vgg-digits").unwrap().build().unwrap().graph.nodes().len() - 1;
+    let last = variant("vgg19-bn-cifar").unwrap().build().unwrap().graph.nodes().len() - 1;
     assert_eq!(failure(&engine.tell(cam(last + 1))), "no-such-unit");
     engine.inbox.push(cam(1), None);
     let events = engine.open("lenet5", Weights::Seed(1), None);
