@@ -1,5 +1,5 @@
 //! The camera as a picture: asked for only when its button is pressed, shown to the network frame by frame as fast as it answers, stopped as
-//! soon as nobody looks. Frames are never kept. Knows the engine's answers, not networks.
+//! soon as nobody looks. Frames go to the engine and nowhere else. Knows the engine's answers, not networks.
 
 use super::client::Client;
 use super::hooks::{next_frame, use_client, use_heard, use_page, use_window_event, use_words, window};

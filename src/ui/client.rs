@@ -1,6 +1,6 @@
 //! The page's end of the protocol: starts an engine's worker, sends commands, hands events to whoever listens. Knows no component.
 
-use crate::protocol::{Command, Event, Fault, Generation, Picture, Weights, wire};
+use crate::protocol::{Alterations, Command, Event, Fault, Generation, Picture, Weights, wire};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -24,6 +24,8 @@ struct Inner {
     listeners: RefCell<Vec<(u32, Listener)>>,
     next: Cell<Generation>,
     shown: Cell<Generation>,
+    /// What is done to pictures.
+    alterations: Cell<Alterations>,
     variant: RefCell<String>,
     quiet: RefCell<HashSet<Generation>>,
     /// What was shown last, for an engine that starts later.
@@ -89,6 +91,7 @@ impl Client {
             listeners: RefCell::default(),
             next: Cell::new(1),
             shown: Cell::new(0),
+            alterations: Cell::default(),
             variant: RefCell::default(),
             quiet: RefCell::default(),
             picture: RefCell::default(),
@@ -127,8 +130,12 @@ impl Client {
         self.0.worker.terminate();
     }
 
-    /// From now on shows another engine all pictures that this one is shown, beginning with the last; `None`: none any more.
+    /// From now on shows another engine all pictures that this one is shown, beginning with the last, and as altered; `None`: none any
+    /// more.
     pub fn show_beside(&self, other: Option<Client>) {
+        if let Some(other) = &other {
+            other.send(&Command::Alter(self.0.alterations.get()));
+        }
         if let (Some(other), Some((picture, files))) = (&other, &*self.0.picture.borrow()) {
             other.show(picture, files);
         }
@@ -199,9 +206,18 @@ impl Client {
 
     /// Sends a command and, by transfer, what goes along.
     pub fn send_with(&self, command: &Command, transferred: &[JsValue]) {
-        if let Command::Show { generation, picture, .. } = command {
-            self.0.shown.set(*generation);
-            self.share(picture, transferred);
+        match command {
+            Command::Show { generation, picture } => {
+                self.0.shown.set(*generation);
+                self.share(picture, transferred);
+            }
+            Command::Alter(alterations) => {
+                self.0.alterations.set(*alterations);
+                if let Some(other) = &*self.0.beside.borrow() {
+                    other.send(command);
+                }
+            }
+            _ => {}
         }
         let sent = wire::pack(command.clone(), transferred)
             .and_then(|packet| self.0.worker.post_message_with_transfer(&packet.message, &packet.transfer));

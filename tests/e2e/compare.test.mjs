@@ -41,7 +41,7 @@ scenario('the plot: axes, names, keys, and a point that opens its network', { qu
   await at(page, 'axis-0').selectOption('macs');
   await at(page, 'axis-1').selectOption('top5');
   await until(() => spots.count(), (n) => n === 29, 'a point a published error');
-  assert.match(page.url(), /plot=macs,top5/);
+  await until(() => page.url(), (url) => /plot=macs,top5/.test(url), 'the address has the axes');
   await at(page, 'spot-resnet50').hover();
   assert.match(await at(page, 'spot-tip').innerText(), /ResNet-50: Multiply-adds 4\.09 G; ImageNet top-5 error, % 7\.138 \(1 crop; torchvision/);
   await shot('compare plot');
@@ -78,6 +78,12 @@ scenario('two networks on one digit: both answers, linked patches, an engine eac
   await shot('two networks');
   await axe();
   await at(page, 'beside').scrollIntoViewIfNeeded();
+  // From afar cards are blocks: nearer, until units can be pointed at.
+  await point(at(page, 'beside'), 'card-conv1');
+  await page.keyboard.down('Control');
+  for (let i = 0; i < 4; i++) await page.mouse.wheel(0, -240);
+  await page.keyboard.up('Control');
+  await page.waitForTimeout(700);
   await point(at(page, 'beside'), 'card-conv1');
   await page.locator('.main > .stage-section').getByTestId('linked').locator('.patch').first().waitFor({ state: 'attached' });
   assert.equal(await second(page, 'linked').count(), 0, 'nothing is pointed at in the first');

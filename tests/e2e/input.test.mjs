@@ -152,13 +152,13 @@ scenario('the guided start: at the first visit, step by step with the real contr
   const box = await card.boundingBox();
   // The callout of the step before may still be leaving.
   for (let i = 0; i < 40 && !(await done()).includes('✓'); i++) {
-    await page.mouse.move(box.x + box.width * 0.3 + (i % 2), box.y + box.height * 0.4);
+    await page.mouse.move(box.x + box.width * 0.3 + (i % 2), box.y + box.height * 0.46);
     await page.waitForTimeout(150);
   }
   await ticked('a unit is pointed at');
   await next();
   await page.waitForTimeout(600); // the callout takes its place beside C1
-  await page.mouse.click(box.x + box.width * 0.3, box.y + box.height * 0.4);
+  await page.mouse.click(box.x + box.width * 0.3, box.y + box.height * 0.46);
   await ticked('a layer is chosen');
   await next();
   await ticked('a unit is chosen');
