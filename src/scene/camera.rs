@@ -109,6 +109,17 @@ impl Camera {
         Frame::new(x, y, (right - x).max(1.0), (bottom - y).max(1.0))
     }
 
+    /// Whether what another camera sees of the stage was painted for this one, to half a px of the viewport.
+    pub fn covers(self, other: Self, stage: [f32; 2], view: [f32; 2]) -> bool {
+        let (painted, seen) = (self.painted(stage, view), other.seen(view).within(stage));
+        let slack = 0.5 / self.zoom;
+        self.zoom == other.zoom
+            && seen.x >= painted.x - slack
+            && seen.y >= painted.y - slack
+            && seen.right() <= painted.right() + slack
+            && seen.bottom() <= painted.bottom() + slack
+    }
+
     /// Moved, as little as may be, so that a frame of the stage is in view; where it is larger than the view, its left top is.
     #[must_use]
     pub fn showing(self, frame: Frame, view: [f32; 2]) -> Self {
@@ -132,7 +143,7 @@ impl Camera {
     /// What fits.
     pub fn level(self) -> Level {
         match self.zoom {
-            z if z < 0.36 => Level::Far,
+            z if z < 0.3 => Level::Far,
             z if z < 0.72 => Level::Middle,
             _ => Level::Near,
         }
@@ -178,6 +189,14 @@ mod tests {
         assert_eq!(camera.painted(STAGE, VIEW), Frame::new(750.0, 275.0, 1500.0, 750.0));
         let corner = Camera { x: 0.0, y: 0.0, zoom: 2.0 };
         assert_eq!(corner.painted(STAGE, VIEW), Frame::new(0.0, 0.0, 625.0, 312.5));
+        // Panning by less than the margin asks for nothing new, by more it does, and so does each other zoom.
+        for zoom in [0.7, 1.0, 1.7] {
+            let camera = Camera { zoom, ..camera };
+            let covers = |x, y| camera.covers(camera.panned(x, y), STAGE, VIEW);
+            assert!(covers(0.0, 0.0) && covers(-249.0, 0.0) && covers(249.0, -124.0), "{zoom}");
+            assert!(!covers(-252.0, 0.0) && !covers(252.0, 0.0) && !covers(0.0, 127.0), "{zoom}");
+            assert!(!camera.covers(camera.zoomed(1.01, [0.0; 2]), STAGE, VIEW));
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ pub fn Beside() -> Html {
 
 /// What the second page takes over from the first; what is selected in it is its own.
 fn shared(first: &View, variant: &str) -> View {
-    View { beside: None, panel: Default::default(), plot: None, sort: None, ..first.of(variant) }
+    View { beside: None, panel: Default::default(), plot: None, sort: None, wide: false, ..first.of(variant) }
 }
 
 #[derive(Properties, PartialEq)]

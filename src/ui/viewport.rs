@@ -165,14 +165,8 @@ impl Lens {
 
     /// While it moves those who follow are told when they have to be: when the margin that was painted is used up.
     fn follow(&self) {
-        let (now, told) = (self.now(), self.0.told.get());
-        let (seen, painted) = (now.camera.seen(now.view), told.camera.painted(told.stage, told.view));
-        let whole = Frame::new(0.0, 0.0, now.stage[0], now.stage[1]);
-        let beyond = seen.x.max(whole.x) < painted.x - 0.5
-            || seen.y.max(whole.y) < painted.y - 0.5
-            || seen.right().min(whole.right()) > painted.right() + 0.5
-            || seen.bottom().min(whole.bottom()) > painted.bottom() + 0.5;
-        if now.camera.zoom == told.camera.zoom && beyond {
+        // Each zoom is painted when it rests, each place as soon as it comes into view.
+        if self.now().camera.zoom == self.0.told.get().camera.zoom {
             self.tell();
         }
         let turn = self.0.turn.get().wrapping_add(1);
@@ -201,15 +195,8 @@ impl Lens {
     /// Tells those who follow, unless all that is seen now is within what they know of.
     fn tell(&self) {
         let (now, told) = (self.now(), self.0.told.get());
-        if told == now {
-            return;
-        }
-        let seen = now.camera.seen(now.view);
-        let painted = told.camera.painted(told.stage, told.view);
-        let inside = told.camera.zoom == now.camera.zoom
-            && (told.stage, told.view) == (now.stage, now.view)
-            && painted.around(seen.within(now.stage)) == painted;
-        if inside {
+        let same = (told.stage, told.view) == (now.stage, now.view);
+        if same && told.camera.covers(now.camera, now.stage, now.view) {
             return;
         }
         self.0.told.set(now);
