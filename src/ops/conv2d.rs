@@ -351,7 +351,8 @@ impl Layer for Conv2d {
         let (x, weight) = (cx.input(0), cx.param(0));
         let bias = self.bias.then(|| cx.param(1));
         let y = &mut cx.out[0];
-        if patches.suits_winograd(m, cx.batch) {
+        // In training the definition: rounding a little otherwise, tiles turn a ReLU here and there, and deep gradients with it.
+        if !cx.training && patches.suits_winograd(m, cx.batch) {
             let batch = Batch { images: cx.batch, input: input.len(), output: output.len() };
             for g in 0..groups {
                 let kernels = Kernels { data: &weight[g * m * k..], map: k, channel: 9, turned: false };
@@ -422,7 +423,7 @@ impl Layer for Conv2d {
                 return gemm(cx.batch, k, m, Mat::new(upstream, m), Mat::new(weight, k), grad, k, false, cx.packing);
             }
             let back = patches.turned(m);
-            if back.suits_winograd(patches.channels, cx.batch) {
+            if !cx.training && back.suits_winograd(patches.channels, cx.batch) {
                 let batch = Batch { images: cx.batch, input: output.len(), output: input.len() };
                 for g in 0..groups {
                     let kernels = Kernels { data: &weight[g * m * k..], map: 9, channel: k, turned: true };
