@@ -18,7 +18,7 @@ scenario('the table: all networks, sorted by any column, each a link', { query: 
   const header = page.locator('th', { has: at(page, 'sort-parameters') });
   await until(() => header.getAttribute('aria-sort'), (sort) => sort === 'descending', 'sorted from the largest down');
   assert.deepEqual((await names()).slice(0, 3), ['VGG-19, batch norm', 'VGG-19', 'VGG-16, batch norm']);
-  assert.match(page.url(), /sort=-parameters/);
+  await until(() => page.url(), (url) => /sort=-parameters/.test(url), 'the address has the order');
   await at(page, 'sort-top5').click();
   await until(async () => (await names())[0], (name) => name === 'ResNet-152, stride as in the paper', 'the lowest top-5 error first');
   const long = await longTasks();
@@ -28,7 +28,7 @@ scenario('the table: all networks, sorted by any column, each a link', { query: 
   await page.reload();
   await until(async () => (await names())[0], (name) => name === 'ResNet-152, stride as in the paper', 'the address keeps it', 20_000);
   await at(page, 'row-lenet5-modern').click();
-  assert.match(page.url(), /variant=lenet5-modern/);
+  await until(() => page.url(), (url) => /variant=lenet5-modern/.test(url), 'the row opens its network');
 });
 
 scenario('the plot: axes, names, keys, and a point that opens its network', { query: '?backend=cpu&lang=en&view=compare', gpu: false, dark: true }, async ({ page, axe, shot }) => {
@@ -89,7 +89,7 @@ scenario('two networks on one digit: both answers, linked patches, an engine eac
   await until(() => digit(second(page, 'predicted')), (text) => text === '7', 'ResNet reads the next one too');
   await at(page, 'beside-close').click();
   await until(() => page.workers().length, (n) => n === 1, 'its engine has ended');
-  assert.doesNotMatch(page.url(), /beside/);
+  await until(() => page.url(), (url) => !/beside/.test(url), 'the address follows');
 });
 
 scenario('two networks on one photograph, and where their parameters sit', { query: '?backend=cpu&lang=en&view=compare&variant=googlenet', gpu: false, viewport: { width: 1920, height: 1080 }, timeout: 120_000 }, async ({ page, axe, shot }) => {

@@ -25,7 +25,7 @@ scenario('LeNet-5: effective field of a unit, the table, the builder', { query: 
   await at(page, 'effective-over').selectOption('noise');
   await measured(page, 'effective');
   assert.ok(Number(await at(page, 'effective-size').getAttribute('data-side')) <= 14);
-  assert.match(page.url(), /over=noise/);
+  await until(() => page.url(), (url) => /over=noise/.test(url), 'the address follows');
   // A row of the table selects its layer, everywhere.
   await at(page, 'field-s4').getByRole('button').click();
   await until(() => page.url(), (url) => /layer=s4/.test(url), 'the address has it');
@@ -61,7 +61,7 @@ scenario('LeNet-5: what the answer depends on, live', { query: '?view=attributio
     maps.add((await at(page, 'attribution-map').screenshot()).toString('base64'));
   }
   assert.equal(maps.size, 4, 'four different maps');
-  assert.match(page.url(), /method=occlusion/);
+  await until(() => page.url(), (url) => /method=occlusion/.test(url), 'the address follows');
   const predicted = await at(page, 'attribution-of').getAttribute('data-class');
   await at(page, 'attribution-class').selectOption(String((Number(predicted) + 5) % 10));
   await until(() => at(page, 'attribution-of').getAttribute('data-class'), (c) => c !== predicted, 'another class');

@@ -23,7 +23,7 @@ scenario("a unit's sum grows to its value, by step, by slider and by itself", { 
   const caption = await until(() => at(page, 'unit-caption').innerText(), (text) => /×/.test(text), 'a product');
   const [, a, b, c] = caption.replaceAll('−', '-').match(/: (-?[\d.]+) × \(?(-?[\d.]+)\)? = (-?[\d.e-]+)/);
   assert.ok(Math.abs(a * b - c) < 2e-3, caption);
-  assert.match(page.url(), /unit=7,2,5/);
+  await until(() => page.url(), (url) => /unit=7,2,5/.test(url), 'the address follows');
   await until(() => page.url(), (url) => /step=1(&|$)/.test(url), 'the step is in the address');
   await shot('unit one product');
   // By itself, and paused by the space bar.
