@@ -17,6 +17,15 @@ const recordPaints = (page) => page.addInitScript(() => {
 });
 const transform = (page) => at(page, 'stage').evaluate((e) => new DOMMatrix(getComputedStyle(e).transform)).then(({ a, e, f }) => ({ zoom: a, x: e, y: f }));
 const level = (page) => at(page, 'viewport').getAttribute('data-level');
+// Nothing has been sent to be painted for a while.
+async function painted(page) {
+  let [before, since] = [-1, 0];
+  await until(async () => {
+    const now = await page.evaluate(() => window.__paints.length);
+    if (now !== before) [before, since] = [now, Date.now()];
+    return Date.now() - since;
+  }, (quiet) => quiet > 1500, 'all is painted', 60_000);
+}
 const rest = (page) => page.waitForTimeout(400);
 
 async function wheel(page, x, y, { dx = 0, dy = 0, ctrl = false }) {
@@ -174,7 +183,9 @@ scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu:
   assert.ok(sources(last, false).size > 0, 'the others are kept at hand');
   // Within the margin nothing is sent; another zoom is painted anew, with all of its margin.
   await at(page, 'zoom-in').click();
-  await page.waitForTimeout(2000);
+  await page.mouse.move(box.x + 200, box.y + 100);
+  await rest(page);
+  await painted(page);
   const sent = await page.evaluate(() => window.__paints.length);
   await wheel(page, box.x + 200, box.y + 100, { dx: 8 });
   await rest(page);
