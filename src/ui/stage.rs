@@ -287,7 +287,7 @@ pub fn Stage() -> Html {
     });
     *handles.borrow_mut() = Some(Handles { key, toggle });
     let over = html! { <Tip scene={scene.clone()} lens={lens.clone()} {shown} hovered={cursor.is_some()} {client} net={net.clone()} /> };
-    let view_height = (!wide).then(|| measured.map(|(_, view)| view[1])).flatten();
+    let view_height = measured.map(|(_, view)| view[1]);
     html! {
         <section class={classes!("stage-section", wide.then_some("wide"))} aria-label={format!("{}: {}", words.get("stage-label"), net.variant.title)}
             hidden={page.view.hides("stage")}>

@@ -202,6 +202,8 @@ scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu:
   await rest(page);
   const full = await at(page, 'viewport').boundingBox();
   assert.ok(full.width > 1200 && full.height > 480, `it fills the window: ${full.width}×${full.height}`);
+  const told = await at(page, 'strip-told').boundingBox();
+  assert.ok(told.y + told.height <= 800, 'and the strip is in it as well');
   await axe();
   await shot('stage resnet50 wide');
   await page.keyboard.press('Escape');
