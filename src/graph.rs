@@ -96,7 +96,12 @@ impl Graph {
     /// # Errors
     /// [`GraphError`] where the name is taken, an input does not exist, or the shapes do not fit.
     pub fn push(&mut self, name: &str, op: impl Into<Op>, inputs: &[NodeId]) -> Result<NodeId, GraphError> {
-        let (op, node) = (op.into(), name.to_string());
+        self.add(name, op.into(), inputs)
+    }
+
+    /// Compiled once, whatever was pushed.
+    fn add(&mut self, name: &str, op: Op, inputs: &[NodeId]) -> Result<NodeId, GraphError> {
+        let node = name.to_string();
         if self.nodes.iter().any(|n| n.name == name) {
             return Err(GraphError::Duplicate { node });
         }

@@ -889,9 +889,7 @@ impl Session {
         self.send(Event::Explained { request, nodes, explanations, value });
         Ok(())
     }
-}
 
-impl Session {
     async fn backward(
         &mut self,
         request: Generation,

@@ -1,17 +1,15 @@
 //! What the network says: the digit, ten distances or probabilities, and, where the output compares with pictures of the
 //! classes, the code beside them. Knows readouts, not networks.
 
-use super::hooks::{use_client, use_heard, use_network, use_page, use_words, window};
+use super::classes::use_classes;
+use super::hooks::{use_client, use_heard, use_network, use_page, use_words};
 use super::i18n;
 use super::painted::{CODES, Painted};
 use super::state::Action;
 use super::training::PickWeights;
 use crate::arch::Architecture;
-use crate::data::labels::{CIFAR10, IMAGENET, parse};
 use crate::ops::{Op, Readout};
 use crate::protocol::{Command, Event, Origin, PaintRect, Source, Weights as Wanted};
-use wasm_bindgen::JsCast;
-use wasm_bindgen_futures::JsFuture;
 use yew::prelude::*;
 
 /// An answer.
@@ -95,40 +93,20 @@ pub fn Output() -> Html {
         let answer = answer.clone();
         use_effect_with(page.view.variant.clone(), move |_| answer.set(None));
     }
-    let names = use_state(|| None::<Vec<String>>);
-    {
-        // Fetched when there is first something to name.
-        let names = names.clone();
-        let wanted = network.as_ref().is_some_and(|n| n.graph.nodes()[n.output].shape.len() == 1000)
-            && !matches!(page.origin, None | Some(Origin::Random(_)));
-        use_effect_with(wanted, move |wanted| {
-            if *wanted && names.is_none() {
-                wasm_bindgen_futures::spawn_local(async move { names.set(imagenet().await) });
-            }
-        });
-    }
+    let named = use_classes();
     let Some(arch) = network else { return Html::default() };
     let distances = arch.loss.readout() == Readout::Distances;
-    let classes = arch.graph.nodes()[arch.output].shape.len();
+    let (classes, digits, known) = (named.count, named.digits, named.known);
     let values: Vec<Option<f32>> =
         (0..classes).map(|i| answer.as_ref().and_then(|a| a.values.get(i).copied())).collect();
     let top = if distances { values.iter().flatten().copied().fold(1e-6, f32::max) } else { 1.0 };
     let best = answer.as_ref().map(|a| a.predicted);
-    let title = words.get(match (distances, classes > MANY, arch.reads_digits()) {
+    let title = words.get(match (distances, classes > MANY, digits) {
         (true, ..) => "output-distances",
         (_, true, _) => "output-top",
         (.., true) => "output-probabilities",
         _ => "output-classes",
     });
-    let digits = arch.reads_digits();
-    let known = !matches!(page.origin, None | Some(Origin::Random(_)));
-    let class_name = |class: usize| match (&*names, classes) {
-        _ if digits => class.to_string(),
-        (_, 10) => CIFAR10[class].to_string(),
-        // The names of what an untrained network says would be a lie.
-        (Some(names), _) if known => names.get(class).cloned().unwrap_or_default(),
-        _ => format!("#{class}"),
-    };
     // Of very many classes the five that score highest.
     let mut order: Vec<usize> = (0..classes).collect();
     if classes > MANY {
@@ -145,7 +123,7 @@ pub fn Output() -> Html {
         };
         html! {
             <li class={classes!("bar", (Some(class) == best).then_some("best"))} data-testid={format!("class-{class}")}>
-                <span class={classes!("bar-name", (!digits).then_some("long"))}>{class_name(class)}</span>
+                <span class={classes!("bar-name", (!digits).then_some("long"))}>{named.name(class)}</span>
                 <span class="bar-track" aria-hidden="true"><span class="bar-fill" style={format!("width:{share:.1}%")}></span></span>
                 <span class="bar-value">{text}</span>
             </li>
@@ -155,7 +133,7 @@ pub fn Output() -> Html {
         <section class="output" aria-label={format!("{title}: {}", arch.variant.title)} hidden={page.view.hides("output")}>
             <div class="answer">
                 <output class={classes!("digit", (!digits).then_some("word"))} data-testid="predicted" aria-live="polite" aria-label={words.get("output-answer")}>
-                    { best.filter(|_| digits || known).map_or("–".to_string(), class_name) }
+                    { best.filter(|_| digits || known).map_or("–".to_string(), |class| named.name(class)) }
                 </output>
                 <p class="note">
                     if let Some(answer) = &*answer {
@@ -180,13 +158,6 @@ pub fn Output() -> Html {
             if !digits { <GiveWeights /> }
         </section>
     }
-}
-
-/// ImageNet's names; `None` where they cannot be had (offline before they were ever fetched).
-async fn imagenet() -> Option<Vec<String>> {
-    let response: web_sys::Response = JsFuture::from(window().fetch_with_str(IMAGENET)).await.ok()?.dyn_into().ok()?;
-    let text = JsFuture::from(response.text().ok()?).await.ok()?.as_string()?;
-    parse(text.as_bytes(), 1000).ok()
 }
 
 /// Trained weights from the user: by file, or from an address.

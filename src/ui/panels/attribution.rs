@@ -1,11 +1,11 @@
 //! What of the picture a class depends on: gradient, Grad-CAM, a patch that covers it. Knows inquiries and scenes, no network by name.
 
-use super::choice::{LayerChoice, Passes};
+use super::choice::{ClassChoice, LayerChoice, Passes};
 use super::effective::EffectiveProps;
 use crate::arch::Architecture;
-use crate::data::labels::CIFAR10;
 use crate::protocol::{Inquiry, Origin};
 use crate::scene::heat::Tint;
+use crate::ui::classes::use_classes;
 use crate::ui::heat::{Heatmap, Lie};
 use crate::ui::hooks::{go, use_network, use_page, use_words};
 use crate::ui::inquiry::{use_inquiry, use_picture};
@@ -20,15 +20,6 @@ fn patch(side: usize) -> (usize, usize) {
     if side <= 64 { ((side / 5).max(2), (side / 16).max(1)) } else { (side / 4, side / 8) }
 }
 
-/// The class's number or word.
-fn class_name(net: &Architecture, class: usize) -> String {
-    match net.graph.nodes()[net.output].shape.len() {
-        _ if net.reads_digits() => class.to_string(),
-        10 => CIFAR10[class.min(9)].to_string(),
-        _ => format!("#{class}"),
-    }
-}
-
 /// The map, and what it is of.
 #[component]
 pub fn Attribution(props: &EffectiveProps) -> Html {
@@ -41,8 +32,8 @@ pub fn Attribution(props: &EffectiveProps) -> Html {
         card.filter(maps).unwrap_or(net.last_maps())
     });
     let small = network.as_ref().is_some_and(|net| net.cost().macs <= Architecture::LIVE);
-    let classes = network.as_ref().map_or(0, |net| net.graph.nodes()[net.output].shape.len());
-    let class = page.view.class.filter(|class| *class < classes);
+    let classes = use_classes();
+    let class = page.view.class.filter(|class| *class < classes.count);
     let shape = network.as_ref().map(|net| net.graph.nodes()[net.graph.source()].shape);
     let (side, stride) = patch(shape.map_or(1, |s| s.h));
     let wanted = cam.filter(|_| active).map(|node| match method {
@@ -52,7 +43,7 @@ pub fn Attribution(props: &EffectiveProps) -> Html {
     });
     let asking = use_inquiry(wanted, small, PAUSE);
     let picture = use_picture(active);
-    let (Some(net), Some(shape), Some(cam)) = (network, shape, cam) else { return Html::default() };
+    let (Some(shape), Some(cam)) = (shape, cam) else { return Html::default() };
     let lie = match method {
         Method::Saliency => Lie { map: 0, cell: Some([1.0; 2]), smooth: false },
         Method::Product => Lie { map: 1, cell: Some([1.0; 2]), smooth: false },
@@ -67,14 +58,6 @@ pub fn Attribution(props: &EffectiveProps) -> Html {
             <label class="check"><input type="radio" name="method" checked={here} {onchange} data-testid={format!("method-{name}")} />
                 {words.get(&format!("method-{name}"))}</label>
         }
-    };
-    let pick = {
-        let page = page.clone();
-        Callback::from(move |event: Event| {
-            let select = event.target_dyn_into::<web_sys::HtmlSelectElement>().map(|s| s.value());
-            let value = select.or_else(|| event.target_dyn_into::<web_sys::HtmlInputElement>().map(|i| i.value()));
-            go(&page, |v| v.class = value.and_then(|v| v.parse().ok()));
-        })
     };
     let of = asking.found.as_ref().and_then(|f| f.class);
     let untrained = matches!(page.origin, Some(Origin::Random(_)));
@@ -92,15 +75,8 @@ pub fn Attribution(props: &EffectiveProps) -> Html {
                 <div class="heat-controls">
                     <fieldset><legend>{words.get("attribution-method")}</legend>{ for Method::ALL.into_iter().map(choose) }</fieldset>
                     <label class="check">{words.get("attribution-class")}
-                        if classes <= 20 {
-                            <select onchange={pick} data-testid="attribution-class">
-                                <option value="" selected={class.is_none()}>{words.get("attribution-predicted")}</option>
-                                { for (0..classes).map(|i| html! { <option value={i.to_string()} selected={class == Some(i)}>{class_name(&net, i)}</option> }) }
-                            </select>
-                        } else {
-                            <input type="number" min="0" max={(classes - 1).to_string()} placeholder={words.get("attribution-predicted")}
-                                value={class.map(|c| c.to_string()).unwrap_or_default()} onchange={pick} data-testid="attribution-class" />
-                        }</label>
+
+                        <ClassChoice classes={classes.clone()} {class} none={words.get("attribution-predicted")} testid="attribution-class" /></label>
                     if method == Method::GradCam { <LayerChoice described={props.described.clone()} node={cam} maps={true} /> }
                     if method == Method::Occlusion {
                         <p class="note">{words.fill("attribution-patch", &[("side", &side.to_string()), ("stride", &stride.to_string())])}</p>
@@ -108,7 +84,7 @@ pub fn Attribution(props: &EffectiveProps) -> Html {
                     <Passes asking={asking.clone()} live={small} />
                     if let Some((class, p)) = of {
                         <p class="strong" data-testid="attribution-of" data-class={class.to_string()}>{words.fill("attribution-of",
-                            &[("class", &class_name(&net, class)), ("percent", &format!("{:.1}", p * 100.0))])}</p>
+                            &[("class", &classes.name(class)), ("percent", &format!("{:.1}", p * 100.0))])}</p>
                     }
                     if picture.is_none() { <p class="note">{words.get("attribution-empty")}</p> }
                     if untrained { <p class="note" data-testid="attribution-untrained">{words.get("attribution-untrained")}</p> }

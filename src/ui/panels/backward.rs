@@ -1,13 +1,15 @@
 //! The loss's gradient at the selected unit, and how it spreads backwards to inputs and weights. Knows explanations and their
 //! spread, no op and no network by name.
 
+use super::choice::ClassChoice;
 use crate::graph::NodeId;
 use crate::ops::explain::{Explanation, Rule};
 use crate::protocol::{Command, Event as Said};
 use crate::scene::arithmetic::backward;
 use crate::scene::number;
 use crate::tensor::Unit;
-use crate::ui::hooks::{go, use_client, use_dark, use_heard, use_network, use_page, use_words};
+use crate::ui::classes::use_classes;
+use crate::ui::hooks::{go, use_client, use_dark, use_heard, use_page, use_words};
 use crate::ui::stage::scene_words;
 use std::rc::Rc;
 use yew::prelude::*;
@@ -44,13 +46,10 @@ struct Backed {
     deltas: Vec<f32>,
 }
 
-/// So many classes are listed to be chosen from; of more the number is typed.
-const LISTED: usize = 20;
-
 /// The gradient, where the reader wants to see it.
 #[component]
 pub fn Backward(props: &BackwardProps) -> Html {
-    let (client, page, words, network) = (use_client(), use_page(), use_words(), use_network());
+    let (client, page, words) = (use_client(), use_page(), use_words());
     let dark = use_dark();
     let backed = use_state(|| None::<Backed>);
     let newest = use_mut_ref(|| 0u32);
@@ -99,19 +98,10 @@ pub fn Backward(props: &BackwardProps) -> Html {
         let page = page.clone();
         Callback::from(move |_: MouseEvent| go(&page, |v| v.backward = !v.backward))
     };
-    let classes = network.as_ref().map_or(0, |net| net.graph.nodes()[net.output].shape.len());
-    let choose = {
-        let page = page.clone();
-        Callback::from(move |event: Event| {
-            let select = event.target_dyn_into::<web_sys::HtmlSelectElement>().map(|s| s.value());
-            let typed = || event.target_dyn_into::<web_sys::HtmlInputElement>().map(|s| s.value());
-            let class = select.or_else(typed).and_then(|v| v.parse().ok()).filter(|c| *c < classes);
-            go(&page, |v| v.class = class);
-        })
-    };
-    let chosen = page.view.class;
+    let classes = use_classes();
+    let chosen = page.view.class.filter(|class| *class < classes.count);
     let body = backed.as_ref().filter(|b| open && b.deltas.len() == props.told.explanations.len()).map(|b| {
-        let (class, loss) = (b.class.to_string(), number(b.loss));
+        let (class, loss) = (classes.name(b.class), number(b.loss));
         let key = if b.known { "backward-loss-known" } else if chosen.is_some() { "backward-loss-chosen" } else { "backward-loss-predicted" };
         // From the unit back through the pointwise layers to the one that is spread.
         let names = |e: &Explanation| match e.rule {
@@ -146,15 +136,7 @@ pub fn Backward(props: &BackwardProps) -> Html {
                 <button type="button" aria-expanded={open.to_string()} onclick={toggle} data-testid="backward-toggle">{words.get("backward-toggle")}</button>
                 if open {
                     <label class="check">{words.get("backward-class")}
-                        if classes <= LISTED {
-                            <select onchange={choose} data-testid="backward-class">
-                                <option value="" selected={chosen.is_none()}>{words.get("backward-class-own")}</option>
-                                { for (0..classes).map(|c| html! { <option value={c.to_string()} selected={chosen == Some(c)}>{c}</option> }) }
-                            </select>
-                        } else {
-                            <input type="number" min="0" max={(classes - 1).to_string()} value={chosen.map(|c| c.to_string()).unwrap_or_default()}
-                                onchange={choose} data-testid="backward-class" />
-                        }
+                        <ClassChoice classes={classes.clone()} class={chosen} none={words.get("backward-class-own")} testid="backward-class" />
                     </label>
                 }
             </div>

@@ -1,7 +1,8 @@
-//! What the panels that ask the engine share: the choice of a layer, and how far an inquiry is. Knows no inquiry by name.
+//! What the panels that ask the engine share: the choice of a layer, of a class, and how far an inquiry is. Knows no inquiry by name.
 
 use super::Described;
 use crate::graph::NodeId;
+use crate::ui::classes::Classes;
 use crate::ui::hooks::{go, use_network, use_page, use_words};
 use crate::ui::inquiry::Asking;
 use std::rc::Rc;
@@ -50,6 +51,38 @@ pub fn LayerChoice(props: &LayerChoiceProps) -> Html {
             <select {onchange} data-testid="choice-layer">
                 { for props.described.cards.iter().enumerate().filter(|(_, card)| fits(card.node)).map(option) }
             </select></label>
+    }
+}
+
+/// Which class is meant.
+#[derive(Properties, PartialEq)]
+pub struct ClassChoiceProps {
+    /// The network's.
+    pub classes: Classes,
+    /// The chosen one.
+    pub class: Option<usize>,
+    /// What is meant where none is chosen.
+    pub none: AttrValue,
+    /// Name for browser tests.
+    pub testid: AttrValue,
+}
+
+/// The class, by its name. A component of its own: a thousand names are drawn once, not at each answer.
+#[component]
+pub fn ClassChoice(props: &ClassChoiceProps) -> Html {
+    let page = use_page();
+    let onchange = Callback::from(move |event: Event| {
+        let select = event.target_dyn_into::<web_sys::HtmlSelectElement>();
+        go(&page, |v| v.class = select.and_then(|s| s.value().parse().ok()));
+    });
+    let option = |class: usize| {
+        html! { <option value={class.to_string()} selected={props.class == Some(class)}>{props.classes.name(class)}</option> }
+    };
+    html! {
+        <select {onchange} data-testid={props.testid.clone()}>
+            <option value="" selected={props.class.is_none()}>{&props.none}</option>
+            { for (0..props.classes.count).map(option) }
+        </select>
     }
 }
 
