@@ -1,7 +1,7 @@
 //! Where a network's layers stand in a diagram: cards, columns, rows, routed edges. A fold over the graph; knows no network and
 //! no page, only how large each card wants to be.
 
-use super::skips::SkipKind;
+use super::skips::{self, SkipKind};
 use super::{Graph, NodeId};
 use crate::ops::{Kind, Layer, Reach};
 
@@ -314,8 +314,10 @@ pub fn grid(inputs: &[Vec<usize>]) -> Vec<(usize, usize)> {
 pub struct Spacing {
     /// Between columns.
     pub column: f32,
-    /// Between rows, and between bands.
+    /// Between rows.
     pub row: f32,
+    /// Between bands.
+    pub band: f32,
     /// Between arcs that run over one another.
     pub lane: f32,
     /// Above the first row of each band: names of open groups.
@@ -325,7 +327,7 @@ pub struct Spacing {
 }
 
 /// A connection between two cards, as corner points from one to the other.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Edge {
     /// Card it leaves.
     pub from: usize,
@@ -333,12 +335,105 @@ pub struct Edge {
     pub to: usize,
     /// Whether it passes over cards in between (a residual network's shortcut).
     pub skip: bool,
-    /// Corners; runs are horizontal or vertical.
+    /// Corners, between which it runs horizontally or vertically; of a curve an end and, three by three, control points and ends.
     pub points: Vec<[f32; 2]>,
+    /// Whether it is a curve (cubic Béziers).
+    pub curved: bool,
     /// What it does, if it is part of a shortcut around layers.
     pub kind: Option<SkipKind>,
     /// Between layers in towers: from which tower to which; drawn instead of `points`.
     pub strands: Vec<Vec<[f32; 2]>>,
+}
+
+/// Parts of a curve between two of its ends, for those who want to know what it passes.
+const PARTS: usize = 16;
+
+impl Edge {
+    /// Points along it, close enough to be joined by straight lines.
+    pub fn trace(&self) -> Vec<[f32; 2]> {
+        if !self.curved {
+            return self.points.clone();
+        }
+        let mut out = vec![self.points[0]];
+        for piece in self.points.windows(4).step_by(3) {
+            out.extend((1..=PARTS).map(|i| {
+                let t = i as f32 / PARTS as f32;
+                let weights = [(1.0 - t).powi(3), 3.0 * t * (1.0 - t).powi(2), 3.0 * t * t * (1.0 - t), t.powi(3)];
+                let sum = |axis: usize| piece.iter().zip(weights).map(|(p, w)| p[axis] * w).sum();
+                [sum(0), sum(1)]
+            }));
+        }
+        out
+    }
+}
+
+/// A shortcut among cards.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// The cards it leaves, passes and enters.
+    pub stops: Vec<usize>,
+    /// What it does.
+    pub kind: SkipKind,
+}
+
+/// What belongs together, beyond edges.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Bonds {
+    /// Shortcuts.
+    pub ways: Vec<Way>,
+    /// Room above each card, where a box begins in its row and has a name; empty: none.
+    pub heads: Vec<f32>,
+    /// How many groups would be cut by a break before each column; empty: none.
+    pub cuts: Vec<usize>,
+}
+
+/// The shortcuts whose ends are to be seen: what a folded card hides is told on the card ([`hidden`]).
+pub fn ways(graph: &Graph, cards: &[Card]) -> Vec<Way> {
+    let card_of = |node: NodeId| cards.iter().position(|c| c.nodes.contains(&node));
+    let way = |skip: skips::Skip| {
+        let to = card_of(skip.to).filter(|&to| cards[to].folded.is_none())?;
+        let mut stops = vec![card_of(skip.from)?];
+        stops.extend(skip.through.iter().rev().filter_map(|&id| card_of(id)));
+        stops.push(to);
+        stops.dedup();
+        Some(Way { stops, kind: skip.kind })
+    };
+    skips::skips(graph).into_iter().filter_map(way).collect()
+}
+
+/// How many shortcuts of each kind end within a folded card.
+pub fn hidden(graph: &Graph, card: &Card) -> Vec<(SkipKind, usize)> {
+    let all = skips::skips(graph);
+    let count = |kind| all.iter().filter(|s| s.kind == kind && card.nodes.contains(&s.to)).count();
+    let kinds = [SkipKind::Projection, SkipKind::Padded, SkipKind::Identity];
+    kinds.map(|kind| (kind, count(kind))).into_iter().filter(|(_, n)| *n > 0 && card.folded.is_some()).collect()
+}
+
+/// How far the control point of a quarter of an ellipse is along its tangent.
+const QUARTER: f32 = 0.5523;
+
+/// The quarter of an ellipse from `a` to `b`; it leaves vertically, or else horizontally. Without its first point.
+fn quarter(a: [f32; 2], b: [f32; 2], vertical: bool) -> [[f32; 2]; 3] {
+    let corner = if vertical { [a[0], b[1]] } else { [b[0], a[1]] };
+    let toward = |p: [f32; 2]| [0, 1].map(|i| p[i] + (corner[i] - p[i]) * QUARTER);
+    [toward(a), toward(b), b]
+}
+
+/// Half an ellipse (of two halves, where its ends are not level) whose top is at this height.
+fn arch(a: [f32; 2], b: [f32; 2], top: f32) -> Vec<[f32; 2]> {
+    let middle = [(a[0] + b[0]) / 2.0, top];
+    [a].into_iter().chain(quarter(a, middle, true)).chain(quarter(middle, b, false)).collect()
+}
+
+/// How high an arch from `a` to `b` has to be to pass over these points.
+fn arch_top(a: [f32; 2], b: [f32; 2], over: &[[f32; 2]]) -> f32 {
+    let (middle, reach) = ((a[0] + b[0]) / 2.0, ((b[0] - a[0]) / 2.0).max(1.0));
+    let height = |p: &[f32; 2]| {
+        let foot = if p[0] < middle { a[1] } else { b[1] };
+        let share = (1.0 - ((p[0] - middle) / reach).powi(2)).max(0.06).sqrt();
+        p[1].min(foot - (foot - p[1]) / share)
+    };
+    over.iter().map(height).fold(a[1].min(b[1]), f32::min)
 }
 
 /// A diagram: where each card stands and how edges run.
@@ -354,23 +449,36 @@ pub struct Placement {
     pub size: [f32; 2],
 }
 
-/// How many columns each band takes, for columns of these widths.
-fn bands(widths: &[f32], spacing: &Spacing) -> Vec<std::ops::Range<usize>> {
+/// How many columns each band takes, for columns of these widths. A band ends before it is full where that cuts fewer groups, but
+/// is never less than half full.
+fn bands(widths: &[f32], spacing: &Spacing, cuts: &[usize]) -> Vec<std::ops::Range<usize>> {
     let mut out = Vec::new();
-    let (mut first, mut used) = (0, 0.0);
-    for (i, &w) in widths.iter().enumerate() {
-        if i > first && used + spacing.column + w > spacing.width {
-            out.push(first..i);
-            (first, used) = (i, 0.0);
-        }
-        used += w + if i > first { spacing.column } else { 0.0 };
+    let mut first = 0;
+    while first < widths.len() {
+        let used = |last: usize| widths[first..=last].iter().sum::<f32>() + spacing.column * (last - first) as f32;
+        let fits = (first + 1..widths.len()).take_while(|&i| used(i) <= spacing.width).count();
+        let full = first + 1 + fits;
+        let half = |&end: &usize| end == full || used(end - 1) >= used(full - 1) * 0.5;
+        let cut = |end: &usize| cuts.get(*end).copied().unwrap_or(0);
+        let end = match full {
+            all if all == widths.len() => all,
+            _ => (first + 1..=full).rev().filter(half).min_by_key(cut).unwrap_or(full),
+        };
+        out.push(first..end);
+        first = end;
     }
-    out.push(first..widths.len());
     out
 }
 
-/// Places cards of these sizes (width, height).
-pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement {
+/// Where an arch from card to card has its feet: on their tops, nearer to the corner the lower it is.
+fn feet(a: Frame, b: Frame, lane: usize) -> [[f32; 2]; 2] {
+    let inset = |f: Frame| (14.0 + 6.0 * lane as f32).min(f.w / 3.0);
+    [[a.right() - inset(a), a.y], [b.x + inset(b), b.y]]
+}
+
+/// Places cards of these sizes (width, height); edges that are part of a shortcut are curves where there is room. `together`: bands
+/// end where they cut few groups.
+pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing, bonds: &Bonds, together: bool) -> Placement {
     if cards.is_empty() {
         return Placement::default();
     }
@@ -380,7 +488,7 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
     for (card, size) in cards.iter().zip(sizes) {
         widths[card.column] = widths[card.column].max(size[0]);
     }
-    let bands = bands(&widths, spacing);
+    let bands = bands(&widths, spacing, if together { &bonds.cuts } else { &[] });
     let band_of = |column: usize| bands.iter().position(|b| b.contains(&column)).unwrap_or(0);
     let occupied =
         |row: usize, columns: std::ops::Range<usize>| cards.iter().any(|c| c.row == row && columns.contains(&c.column));
@@ -412,6 +520,7 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
     }
 
     let mut frames = vec![Frame::default(); cards.len()];
+    let mut summits = std::collections::HashMap::new(); // (from, to) → how high an arch is above its row
     let mut arc_base = std::collections::HashMap::new(); // (band, row) → where its cards begin
     let mut tops = Vec::new(); // of each band
     let mut left = vec![0f32; columns];
@@ -419,7 +528,7 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
     for (b, band) in bands.iter().enumerate() {
         tops.push(y);
         if b > 0 {
-            y += spacing.row; // where edges from the band above run
+            y += spacing.band; // where edges from the band above run
         }
         y += spacing.head;
         let mut x = 0f32;
@@ -441,23 +550,44 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
             if inside.is_empty() {
                 continue;
             }
-            let over =
-                lanes.iter().filter(|l| cards[l.0].row.min(cards[l.1].row) == row && band.contains(&cards[l.0].column));
-            let over = over.map(|l| l.2 + 1).max().unwrap_or(0);
-            y += over as f32 * spacing.lane;
-            arc_base.insert((b, row), y);
             let height = inside.iter().map(|&i| sizes[i][1]).fold(0f32, f32::max);
-            for i in inside {
+            for &i in &inside {
                 let [w, h] = sizes[i];
                 let column = cards[i].column;
                 let x = (left[column] + (widths[column] - w) / 2.0).round();
-                frames[i] = Frame::new(x, (y + (height - h) / 2.0).round(), w, h);
+                frames[i] = Frame::new(x, ((height - h) / 2.0).round(), w, h);
             }
+            let head = |&i: &usize| bonds.heads.get(i).copied().unwrap_or(0.0);
+            let mut room = 0f32;
+            let mut arches: Vec<Edge> = Vec::new();
+            for &(from, to, lane) in &lanes {
+                if cards[from].row.min(cards[to].row) != row || !band.contains(&cards[from].column) {
+                    continue;
+                }
+                if cards[from].row != cards[to].row {
+                    room = room.max((lane + 1) as f32 * spacing.lane);
+                    continue;
+                }
+                let [start, end] = feet(frames[from], frames[to], lane);
+                let between = inside.iter().filter(|&&i| cards[i].column > cards[from].column);
+                let between = between.filter(|&&i| cards[i].column < cards[to].column).map(|&i| frames[i]);
+                let clear = spacing.lane * 0.6; // its name stands on its top
+                let corners = between.flat_map(|f| [[f.x, f.y - clear], [f.right(), f.y - clear]]);
+                let lower = arches.iter().filter(|e| e.to > from && e.from < to).flat_map(Edge::trace);
+                let over: Vec<_> = corners.chain(lower.map(|p| [p[0], p[1] - spacing.lane])).collect();
+                let top = arch_top(start, end, &over).min(start[1].min(end[1]) - (end[0] - start[0]) * 0.1);
+                let edge = arch(start, end, top);
+                arches.push(Edge { from, to, points: edge, curved: true, ..Edge::default() });
+                summits.insert((from, to), top);
+                room = room.max(spacing.lane * 0.5 - top);
+            }
+            y += room.ceil() + inside.iter().map(head).fold(0f32, f32::max);
+            arc_base.insert((b, row), y);
+            inside.iter().for_each(|&i| frames[i].y += y);
             y += height + spacing.row;
         }
         y -= spacing.row;
         size[1] = size[1].max(y);
-        y += spacing.row;
     }
 
     let mut edges = Vec::new();
@@ -471,24 +601,40 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
             let before = left[card.column] - spacing.column / 2.0;
             let [start, end] = [[a.right(), a.centre()[1]], [b.x, b.centre()[1]]];
             let lane = lanes.iter().find(|l| (l.0, l.1) == (from, to)).map(|l| l.2);
-            let mut skip = false;
-            let points = if let Some(lane) = lane {
-                skip = true;
-                let base = arc_base.get(&(ba, source.row.min(card.row))).copied().unwrap_or(0.0);
+            let kind = bonds.ways.iter().find(|w| w.stops.windows(2).any(|s| s == [from, to])).map(|w| w.kind);
+            let (skip, mut curved) = (lane.is_some(), false);
+            let base = arc_base.get(&(ba, source.row.min(card.row))).copied().unwrap_or(0.0);
+            let hanging = kind.filter(|_| ba == bb && source.row != card.row).map(|_| {
+                // Out of a card's bottom to one below, or from there into its bottom: half an arch that hangs.
+                let [foot, head] = feet(a, b, 0);
+                let down = source.row < card.row;
+                let (foot, head) = if down { ([foot[0], a.bottom()], end) } else { (start, [head[0], b.bottom()]) };
+                let points = [foot].into_iter().chain(quarter(foot, head, down)).collect();
+                Edge { from, to, points, curved: true, ..Edge::default() }
+            });
+            let clear = |e: &Edge| {
+                let trace = e.trace();
+                let near = |p: &[f32; 2], f: &Frame| f.grow(4.0).contains(p[0], p[1]);
+                frames.iter().enumerate().all(|(i, f)| i == from || i == to || !trace.iter().any(|p| near(p, f)))
+            };
+            let points = if let Some(top) = summits.get(&(from, to)) {
+                curved = true;
+                let [start, end] = feet(a, b, lane.unwrap_or(0));
+                arch(start, end, base + top)
+            } else if let Some(lane) = lane {
                 let y = base - (lane as f32 + 0.5) * spacing.lane;
-                if source.row == card.row {
-                    let (x0, x1) = (a.right() - 14f32.min(a.w / 3.0), b.x + 14f32.min(b.w / 3.0));
-                    vec![[x0, a.y], [x0, y], [x1, y], [x1, b.y]]
-                } else {
-                    vec![start, [after, start[1]], [after, y], [before, y], [before, end[1]], end]
-                }
+                vec![start, [after, start[1]], [after, y], [before, y], [before, end[1]], end]
+            } else if let Some(edge) = hanging.filter(clear) {
+                curved = true;
+                edge.points
             } else if ba != bb {
                 // Down into the room between the bands, along it, and into the card from above; beside its column where other
                 // cards are in the way.
-                let shift = (crossing % 3) as f32 * 5.0;
+                let shift = (crossing % 3) as f32 * 8.0;
                 crossing += 1;
                 let (x0, x1) = (a.x + a.w / 2.0 + shift, b.x + b.w / 2.0 + shift);
-                let run = tops[bb] + shift;
+                let aside = spacing.column / 2.0 + shift; // beyond the boxes around what is above
+                let run = tops[bb] + aside;
                 let below = cards.iter().any(|c| c.column == source.column && c.row > source.row);
                 let above = cards.iter().any(|c| c.column == card.column && c.row < card.row);
                 let (beside, ahead) = (left[source.column] + widths[source.column] + 5.0, left[card.column] - 5.0);
@@ -498,7 +644,7 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
                 if bb == ba + 1 {
                     points.push([leave, run]);
                 } else {
-                    let first = tops[ba + 1] + shift;
+                    let first = tops[ba + 1] + aside;
                     points.extend([[leave, first], [-5.0, first], [-5.0, run]]);
                 }
                 points.push([enter, run]);
@@ -511,7 +657,7 @@ pub fn place(cards: &[Card], sizes: &[[f32; 2]], spacing: &Spacing) -> Placement
                 let x = if source_free { before } else { after };
                 vec![start, [x, start[1]], [x, end[1]], end]
             };
-            edges.push(Edge { from, to, skip, points, kind: None, strands: Vec::new() });
+            edges.push(Edge { from, to, skip, points, curved, kind, strands: Vec::new() });
         }
     }
     let bands = cards.iter().map(|c| band_of(c.column)).collect();
@@ -579,10 +725,11 @@ mod tests {
         let sizes: Vec<[f32; 2]> =
             (0..cards.len()).map(|i| [60.0 + 9.0 * i as f32, 80.0 + 20.0 * (i % 3) as f32]).collect();
         for width in [f32::INFINITY, 400.0] {
-            let placed = place(&cards, &sizes, &Spacing { column: 24.0, row: 36.0, lane: 16.0, head: 0.0, width });
+            let spacing = Spacing { column: 24.0, row: 36.0, band: 72.0, lane: 16.0, head: 0.0, width };
+            let placed = place(&cards, &sizes, &spacing, &Bonds::default(), true);
             assert_eq!(placed.edges.len(), inputs.iter().map(Vec::len).sum::<usize>());
             for edge in &placed.edges {
-                for run in edge.points.windows(2) {
+                for run in edge.trace().windows(2) {
                     let dot = |p: [f32; 2]| Frame::new(p[0], p[1], 0.1, 0.1);
                     let run = dot(run[0]).around(dot(run[1]));
                     for (i, frame) in placed.frames.iter().enumerate().filter(|(i, _)| *i != edge.from && *i != edge.to)
@@ -595,12 +742,13 @@ mod tests {
                 assert!(placed.frames[i + 1..].iter().all(|b| !a.overlaps(*b)));
             }
             if width.is_infinite() {
-                let heights: Vec<f32> = placed.edges.iter().filter(|e| e.skip).map(|e| e.points[1][1]).collect();
-                assert_eq!(heights.len(), 3);
-                assert!(heights.iter().all(|&y| y >= 0.0));
-                // the short ones share a lane, the long one runs above them
-                let (low, high) = heights.iter().fold((f32::MAX, f32::MIN), |(a, b), &y| (a.min(y), b.max(y)));
-                assert_eq!((heights.iter().filter(|&&y| y == high).count(), high - low), (2, 16.0));
+                let arches: Vec<&Edge> = placed.edges.iter().filter(|e| e.skip).collect();
+                assert!(arches.len() == 3 && arches.iter().all(|e| e.curved));
+                assert!(arches.iter().flat_map(|e| e.trace()).all(|p| p[1] >= 0.0));
+                // The long one runs above the short ones, a lane above their tops.
+                let (long, short): (Vec<&Edge>, Vec<&Edge>) = arches.iter().partition(|e| e.to == e.from + 7);
+                let top = |e: &Edge| e.trace().iter().map(|p| p[1]).fold(f32::MAX, f32::min);
+                assert!(short.len() == 2 && short.iter().all(|e| top(long[0]) <= top(e) - 16.0));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! What a unit sees, and whom a pixel reaches, drawn over the stage: patches on every map in between, lines that join them, the
 //! part in padding. Knows graphs and the stage; no network by name, no page.
 
-use super::stage::{MapRect, Stage, StageCard};
-use super::{Drawing, FIELD, Frame, PAPER, Svg, rounded};
+use super::stage::{MapRect, Stage, StageCard, path};
+use super::{Drawing, FIELD, Frame, PAPER, Svg};
 use crate::graph::receptive_field::{Rect, Span, cone, fields, projection, widest_path};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Layer, Op, Reach, Table};
@@ -321,7 +321,7 @@ pub fn to_svg(overlay: &Overlay, stage: &Stage, title: &str) -> Drawing {
     for edge in overlay.widest.iter().filter_map(|&i| stage.edges.get(i)) {
         let look =
             format!(r#"class="widest" stroke="{FIELD}" stroke-width="3" stroke-opacity=".7" stroke-linejoin="round""#);
-        svg.path(&rounded(&edge.points, 6.0), &look);
+        svg.path(&path(edge, 6.0), &look);
     }
     // Overhang once a card: those of neighbouring maps would lie over one another, and over the maps.
     let mut card = None;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::arch::Architecture;
 use crate::graph::describe::{self, Facts, compact, grouped, shape_text};
-use crate::graph::layout::{self, Card, Edge, Spacing, group_name};
+use crate::graph::layout::{self, Bonds, Card, Edge, Spacing, Way, group_name};
 use crate::graph::skips::{self, SkipKind};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Kind, Layer};
@@ -84,6 +84,15 @@ pub struct GroupBox {
     pub frame: Frame,
     /// Its name, in the band where it begins.
     pub label: Option<Label>,
+}
+
+impl GroupBox {
+    /// Where its name and the button that closes it are, if it begins here.
+    pub fn name(&self) -> Option<Frame> {
+        let label = self.label.as_ref()?;
+        let wide = bold_width(&label.text, label.size) + label.size * 1.6;
+        Some(Frame::new(label.at[0], label.at[1] - label.size * 1.1, wide, label.size * 1.4))
+    }
 }
 
 /// One card on the stage.
@@ -552,6 +561,7 @@ struct Deck<'a> {
     cards: Vec<Card>,
     open: Vec<String>,
     drafts: Vec<Draft>,
+    bonds: Bonds,
     words: &'a Words,
     /// Size of the type in which groups and shortcuts are named.
     names: f32,
@@ -600,7 +610,9 @@ impl<'a> Deck<'a> {
             Draft::new(graph, &cards[i], short(graph, &cards[i], &open), &facts[i], at, font, words)
         };
         let drafts = (0..cards.len()).map(draft).collect();
-        Self { graph, cards, open, drafts, words, names: font + 1.0 }
+        let mut deck = Self { graph, cards, open, drafts, bonds: Bonds::default(), words, names: font + 1.0 };
+        deck.bonds = deck.bind();
+        deck
     }
 
     /// How many boxes lie in one another in an open group, itself included.
@@ -609,23 +621,43 @@ impl<'a> Deck<'a> {
         1 + inner.max().unwrap_or(0)
     }
 
+    /// What the placement has to know of shortcuts and groups.
+    fn bind(&self) -> Bonds {
+        let columns = self.cards.iter().map(|c| c.column + 1).max().unwrap_or(0);
+        let (mut heads, mut cuts) = (vec![0f32; self.cards.len()], vec![0; columns]);
+        for group in &self.open {
+            let within = |i: &usize| below(&self.graph.nodes()[self.cards[*i].layer].group, group);
+            let members: Vec<usize> = (0..heads.len()).filter(within).collect();
+            let ends = |f: fn(&Card) -> usize| {
+                let all = members.iter().map(|&i| f(&self.cards[i]));
+                all.fold((usize::MAX, 0), |(least, most), n| (least.min(n), most.max(n)))
+            };
+            let ((first, last), (top, _)) = (ends(|c| c.column), ends(|c| c.row));
+            (first + 1..=last).for_each(|column| cuts[column] += 1);
+            for &i in members.iter().filter(|&&i| top > 0 && self.cards[i].row == top) {
+                heads[i] += self.names * 1.4 + AROUND;
+            }
+        }
+        Bonds { ways: layout::ways(self.graph, &self.cards), heads, cuts }
+    }
+
     /// Room between cards, at least, and in bands of this width.
     fn spacing(&self, width: f32) -> Spacing {
         let levels = self.open.iter().map(|g| self.nested(g)).max().unwrap_or(0) as f32;
         let line = self.names * 1.4;
-        let row = if levels > 0.0 { levels * (line + 2.0 * AROUND) + 12.0 } else { 0.0 };
         Spacing {
             column: 18.0 + 2.0 * AROUND * levels,
-            row: row.max(36.0),
+            row: 2.0 * AROUND * levels + self.names.max(36.0),
+            band: 40.0 + 2.0 * AROUND * levels,
             lane: 16f32.max(self.names + 4.0),
             head: levels * (line + AROUND + self.names * 0.6),
             width,
         }
     }
 
-    fn place(&self, spacing: &Spacing) -> layout::Placement {
+    fn place(&self, spacing: &Spacing, together: bool) -> layout::Placement {
         let sizes: Vec<_> = self.drafts.iter().map(|d| d.size(d.scale)).collect();
-        layout::place(&self.cards, &sizes, spacing)
+        layout::place(&self.cards, &sizes, spacing, &self.bonds, together)
     }
 
     /// Pictures grow, the smallest first, as long as they fit.
@@ -655,20 +687,20 @@ impl<'a> Deck<'a> {
     }
 
     /// Side by side in one band of at most this size; the deck again where they do not fit at their smallest.
-    fn band(mut self, width: f32, height: f32) -> Result<Stage, Self> {
+    fn band(mut self, width: f32, height: f32) -> Result<Stage, Box<Self>> {
         let room = (width - 2.0 * MARGIN).max(120.0);
         let narrow = self.spacing(f32::INFINITY);
-        if self.place(&narrow).size[0] > room {
-            return Err(self);
+        if self.place(&narrow, true).size[0] > room {
+            return Err(Box::new(self));
         }
         self.grow(|deck, _| {
-            let size = deck.place(&narrow).size;
+            let size = deck.place(&narrow, true).size;
             size[0] <= room && size[1] <= (height - 2.0 * MARGIN).max(300.0)
         });
         let columns = self.cards.iter().map(|c| c.column + 1).max().unwrap_or(1);
-        let spare = (room - self.place(&narrow).size[0]) / (columns.max(2) - 1) as f32;
+        let spare = (room - self.place(&narrow, true).size[0]) / (columns.max(2) - 1) as f32;
         let spacing = Spacing { column: narrow.column + spare.clamp(0.0, 44.0).floor(), ..narrow };
-        let placed = self.place(&spacing);
+        let placed = self.place(&spacing, true);
         let [w, h] = placed.size;
         let corner = [((width - w) / 2.0).max(MARGIN).floor(), ((height - h) / 2.0).max(MARGIN).floor()];
         let size = [width.max(w + 2.0 * MARGIN), height.max(h + 2.0 * MARGIN)];
@@ -679,7 +711,7 @@ impl<'a> Deck<'a> {
     fn bands(mut self, width: f32) -> Stage {
         let room = (width - 2.0 * MARGIN).max(120.0);
         self.grow_free((room * 0.43).min(180.0));
-        let placed = self.place(&self.spacing(room));
+        let placed = self.place(&self.spacing(room), false);
         let [w, h] = placed.size;
         let edge = self.edge();
         self.finish(placed, [edge; 2], [width.max(w + 2.0 * edge), h + 2.0 * edge])
@@ -711,7 +743,7 @@ impl<'a> Deck<'a> {
         });
         let mut stage = Stage { size, cards, edges: edges.collect(), open: self.open, ..Stage::default() };
         stage.box_groups(self.graph, &placed.bands, self.names);
-        stage.name_skips(self.graph, self.words, (self.names * 0.85).max(10.0));
+        stage.name_skips(&self.bonds.ways, self.words, (self.names * 0.85).max(10.0));
         stage.part_towers(self.graph, &self.cards);
         stage
     }
@@ -727,7 +759,7 @@ impl Stage {
             *levels = self.open.iter().filter(|g| below(g, &path)).map(chain).max().unwrap_or(1);
         }
         open.sort_by_key(|(levels, _)| usize::MAX - levels);
-        let runs: Vec<Frame> = self.edges.iter().flat_map(|e| e.points.windows(2)).map(run).collect();
+        let runs: Vec<Frame> = self.edges.iter().flat_map(runs).collect();
         for (levels, group) in open {
             let within = |i: &usize| below(&graph.nodes()[self.cards[*i].layer].group, group);
             let members: Vec<usize> = (0..self.cards.len()).filter(within).collect();
@@ -766,41 +798,48 @@ impl Stage {
         }
     }
 
-    /// Tells the edges that belong to shortcuts what they do, and writes it on them where there is room.
-    fn name_skips(&mut self, graph: &Graph, words: &Words, size: f32) {
-        for skip in skips::skips(graph) {
-            let [from, to] = [skip.from, skip.to].map(|id| self.card_of(id));
-            let (Some(from), Some(to)) = (from, to) else { continue };
-            if self.cards[to].folded.is_some() {
-                continue; // its end is hidden, and with it the way around
-            }
-            let between = skip.through.iter().rev().filter_map(|&id| self.card_of(id));
-            let mut stops: Vec<usize> = [from].into_iter().chain(between).chain([to]).collect();
-            stops.dedup();
-            let text = match skip.kind {
-                SkipKind::Identity => &words.identity,
-                SkipKind::Projection => &words.projection,
-                SkipKind::Padded => &words.padded,
+    /// Writes on each shortcut what it does, where nothing else is.
+    fn name_skips(&mut self, ways: &[Way], words: &Words, size: f32) {
+        let lines: Vec<(&Edge, Vec<Frame>)> = self.edges.iter().map(|e| (e, runs(e))).collect();
+        let mut notes: Vec<Label> = Vec::new();
+        for way in ways {
+            let own = |e: &Edge| way.stops.windows(2).any(|s| s == [e.from, e.to]);
+            let text = kind_name(way.kind, words);
+            let clear = |label: &Label| {
+                let at = label.frame().grow(1.0);
+                let cards = self.cards.iter().map(|c| c.rect).chain(self.boxes.iter().filter_map(GroupBox::name));
+                let others = lines.iter().filter(|(e, _)| !own(e)).flat_map(|(_, runs)| runs).copied();
+                !cards.chain(notes.iter().map(|l| l.frame().grow(1.0))).chain(others).any(|f| f.overlaps(at))
             };
-            let mut told = false;
-            for ends in stops.windows(2).rev() {
-                let Some(edge) = self.edges.iter_mut().find(|e| [e.from, e.to] == *ends) else { continue };
-                edge.kind = Some(skip.kind);
-                let wide = text_width(text, size);
-                let runs = edge.points.windows(2).filter(|p| p[0][1] == p[1][1]).map(|p| [p[0], p[1]]);
-                let longest = runs.max_by(|a, b| (a[1][0] - a[0][0]).abs().total_cmp(&(b[1][0] - b[0][0]).abs()));
-                let Some([a, b]) = longest.filter(|[a, b]| !told && (b[0] - a[0]).abs() >= wide + 16.0) else {
-                    continue;
-                };
-                let at = [(a[0] + b[0] - wide) / 2.0, a[1] + size * 0.32];
-                let label = Label { text: text.to_string(), at, size, class: "skip" };
-                let clear = |f: Frame| !f.overlaps(label.frame());
-                if self.cards.iter().all(|c| clear(c.rect)) && self.notes.iter().all(|l| clear(l.frame())) {
-                    self.notes.push(label);
-                    told = true;
+            let mut spots: Vec<(f32, [f32; 2])> = Vec::new();
+            for (edge, _) in lines.iter().filter(|(e, _)| own(e)) {
+                // On its line, where that is level and away from its ends.
+                let trace = edge.trace();
+                let ends = [trace[0], trace[trace.len() - 1]];
+                for run in trace.windows(2) {
+                    let [dx, dy] = [0, 1].map(|i| (run[1][i] - run[0][i]).abs());
+                    for t in [0.5, 0.25, 0.75, 0.1, 0.9] {
+                        let at = [0, 1].map(|i| run[0][i] + (run[1][i] - run[0][i]) * t);
+                        let far = ends.map(|e| (at[0] - e[0]).hypot(at[1] - e[1]) / text_width(text, size));
+                        spots.push((dy / (dx + dy).max(0.1) - far[0].min(far[1]).min(1.0), at));
+                    }
                 }
             }
+            spots.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let sizes = [1.0, 0.85, 0.7].map(|s| (size * s).max(10.0));
+            let label = sizes.into_iter().find_map(|size| {
+                let wide = text_width(text, size);
+                let at = |&(_, [x, y]): &(f32, [f32; 2])| Label {
+                    text: text.to_string(),
+                    at: [x - wide / 2.0, y + size * 0.32],
+                    size,
+                    class: "skip",
+                };
+                spots.iter().map(at).find(clear)
+            });
+            notes.extend(label);
         }
+        self.notes = notes;
     }
 
     /// Lets edges between towers run from tower to tower: to its own, or to each where the layer sees all.
@@ -835,10 +874,34 @@ impl Stage {
     }
 }
 
+/// What a shortcut's kind is called.
+fn kind_name(kind: SkipKind, words: &Words) -> &str {
+    match kind {
+        SkipKind::Identity => &words.identity,
+        SkipKind::Projection => &words.projection,
+        SkipKind::Padded => &words.padded,
+    }
+}
+
 /// A straight run of an edge, as a frame.
 fn run(ends: &[[f32; 2]]) -> Frame {
     let dot = |p: [f32; 2]| Frame::new(p[0], p[1], 0.1, 0.1);
     dot(ends[0]).around(dot(ends[1]))
+}
+
+/// What an edge passes, stretch by stretch.
+fn runs(edge: &Edge) -> Vec<Frame> {
+    edge.trace().windows(2).map(run).collect()
+}
+
+/// An edge as the data of a path.
+pub(crate) fn path(edge: &Edge, radius: f32) -> String {
+    if !edge.curved {
+        return rounded(&edge.points, radius);
+    }
+    let at = |p: &[f32; 2]| format!("{} {}", px(p[0]), px(p[1]));
+    let pieces = edge.points[1..].chunks(3).map(|p| format!("C{}", p.iter().map(at).collect::<Vec<_>>().join(" ")));
+    format!("M{}{}", at(&edge.points[0]), pieces.collect::<String>())
 }
 
 fn font(width: f32) -> f32 {
@@ -862,21 +925,21 @@ const SHRINK: f32 = 1.0 / 1.4;
 /// smaller than it is, if need be), else in as many bands as make the whole appear largest.
 pub fn surface(net: &Architecture, [width, height]: [f32; 2], toggled: &[String], words: &Words) -> Stage {
     let deck = Deck::new(net, font(width), toggled, words);
-    let least = deck.place(&deck.spacing(f32::INFINITY)).size[0] + 2.0 * MARGIN;
+    let least = deck.place(&deck.spacing(f32::INFINITY), true).size[0] + 2.0 * MARGIN;
     let wider = (least / width).max(1.0);
     let mut deck = if wider * SHRINK <= 1.0 {
         match deck.band((width * wider).ceil(), (height * wider).ceil()) {
             Ok(mut stage) => {
                 // What is not needed of the height is left to the page.
                 let frames = stage.cards.iter().map(|c| c.rect).chain(stage.boxes.iter().map(|b| b.frame));
-                let runs = stage.edges.iter().flat_map(|e| e.points.windows(2)).map(run);
+                let runs = stage.edges.iter().flat_map(runs);
                 let all = frames.chain(runs).reduce(Frame::around).unwrap_or_default();
                 let up = (all.y - 2.0 * MARGIN).floor();
                 stage.lift(up);
                 stage.size[1] = (all.bottom() - up + 2.0 * MARGIN).ceil();
                 return stage;
             }
-            Err(deck) => deck,
+            Err(deck) => *deck,
         }
     } else {
         deck
@@ -887,17 +950,23 @@ pub fn surface(net: &Architecture, [width, height]: [f32; 2], toggled: &[String]
     let edge = deck.edge();
     let zoom = |[w, h]: [f32; 2]| (width / (w + 2.0 * edge)).min(height / (h + 2.0 * edge));
     let best = |deck: &Deck<'_>| {
-        let whole = deck.place(&deck.spacing(f32::INFINITY)).size[0];
-        let tried = (1..=12).map(|bands| {
-            let room = (whole / bands as f32 + widest * 0.5).max(widest).ceil();
-            deck.place(&deck.spacing(room))
-        });
-        tried.max_by(|a, b| zoom(a.size).total_cmp(&zoom(b.size))).unwrap_or_default()
+        let whole = deck.place(&deck.spacing(f32::INFINITY), true).size[0];
+        let best = |together: bool| {
+            let tried = (2..=24).map(|half| {
+                let room = (whole * 2.0 / half as f32 + widest * 0.5).max(widest).ceil();
+                deck.place(&deck.spacing(room), together)
+            });
+            tried.max_by(|a, b| zoom(a.size).total_cmp(&zoom(b.size))).unwrap_or_default()
+        };
+        // Groups are cut by the ends of bands only where all would be much smaller otherwise.
+        let (whole, cut) = (best(true), best(false));
+        if zoom(whole.size) >= zoom(cut.size) * 0.85 { whole } else { cut }
     };
     let mut placed = best(&deck);
     if !deck.open.is_empty() {
         // Names of groups are read from as far as the whole is seen.
         deck.names = (11.0 / zoom(placed.size)).clamp(deck.names, 36.0);
+        deck.bonds = deck.bind();
         placed = best(&deck);
     }
     let [w, h] = placed.size;
@@ -955,7 +1024,13 @@ fn write(svg: &mut Svg, label: &Label) {
         _ => MUTED,
     };
     let weight = if bold(label.class) { r#" font-weight="600""# } else { "" };
-    svg.text(label.at, label.size, &label.text, &format!(r#"class="{}" fill="{fill}"{weight}"#, label.class));
+    // What stands on a line stands in the middle of its gap, whatever the font.
+    let (x, anchor) = match label.class {
+        "skip" => (label.frame().centre()[0], r#" text-anchor="middle""#),
+        _ => (label.at[0], ""),
+    };
+    let look = format!(r#"class="{}" fill="{fill}"{weight}{anchor}"#, label.class);
+    svg.text([x, label.at[1]], label.size, &label.text, &look);
 }
 
 fn slab(svg: &mut Svg, Glyph { front: f, depth: d }: Glyph, kind: Kind) {
@@ -994,7 +1069,11 @@ fn draw(stage: &Stage, title: &str, levels: bool) -> Drawing {
         };
         let own = [edge.points.clone()];
         let lines = if edge.strands.is_empty() { &own[..] } else { &edge.strands };
-        let d: String = lines.iter().map(|line| rounded(line, if edge.skip { 16.0 } else { 8.0 })).collect();
+        let d: String = if edge.strands.is_empty() {
+            path(edge, if edge.kind.is_some() { 24.0 } else { 8.0 })
+        } else {
+            lines.iter().map(|line| rounded(line, 8.0)).collect()
+        };
         svg.path(&d, &format!(r#"class="edge{skip}{kind}" stroke="{MUTED}" stroke-opacity=".7" {dashes}"#));
         lines.iter().for_each(|line| arrow(&mut svg, line));
     }
