@@ -5,6 +5,7 @@
 //! [`gallery`]: all maps of a layer; [`heat`]: values over a picture; [`chart`]: curves, bars, matrices; [`scatter`]: points that have
 //! names; [`compare`]: the variants as such points. Colours are CSS variables (with fallbacks for export), so themes are the page's affair.
 
+use crate::colormap::Palette;
 use crate::ops::Kind;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -256,11 +257,12 @@ pub(crate) fn px(v: f32) -> String {
     if v == 0.0 { "0".into() } else { format!("{v}") }
 }
 
-/// A picture of rows×cols pixels as a data URI (an uncompressed bitmap, which every browser reads): thousands of cells at the cost
-/// of one element. `colour` is asked for the cells in order.
-pub(crate) fn bmp(rows: usize, cols: usize, colour: impl Fn(usize) -> [u8; 3]) -> String {
-    const HEADER: usize = 54;
-    let line = (cols * 3).next_multiple_of(4);
+/// A picture of rows×cols values (−1 to 1) as a data URI (a bitmap of 255 colours, which every browser reads): thousands of cells at the
+/// cost of one element, and a byte each. `value` is asked for the cells in order.
+pub(crate) fn bmp(rows: usize, cols: usize, palette: Palette, value: impl Fn(usize) -> f32) -> String {
+    const COLOURS: u8 = 255; // as many below zero as above
+    const HEADER: usize = 54 + 4 * COLOURS as usize;
+    let line = cols.next_multiple_of(4);
     let mut bytes = Vec::with_capacity(HEADER + rows * line);
     let words = |bytes: &mut Vec<u8>, words: &[u32]| words.iter().for_each(|w| bytes.extend(w.to_le_bytes()));
     bytes.extend(b"BM");
@@ -268,13 +270,16 @@ pub(crate) fn bmp(rows: usize, cols: usize, colour: impl Fn(usize) -> [u8; 3]) -
         &mut bytes,
         &[(HEADER + rows * line) as u32, 0, HEADER as u32, 40, cols as u32, (rows as u32).wrapping_neg()],
     );
-    bytes.extend([1, 0, 24, 0]); // one plane, 24 bits; rows from the top, as the height is negative
-    words(&mut bytes, &[0, (rows * line) as u32, 2835, 2835, 0, 0]);
+    bytes.extend([1, 0, 8, 0]); // one plane, 8 bits; rows from the top, as the height is negative
+    words(&mut bytes, &[0, (rows * line) as u32, 2835, 2835, COLOURS.into(), 0]);
+    let middle = f32::from(COLOURS / 2);
+    for i in 0..COLOURS {
+        let [r, g, b] = palette.colour(f32::from(i) / middle - 1.0);
+        bytes.extend([b, g, r, 0]);
+    }
     for row in 0..rows {
-        for col in 0..cols {
-            let [r, g, b] = colour(row * cols + col);
-            bytes.extend([b, g, r]);
-        }
+        let t = |col: usize| Some(value(row * cols + col)).filter(|t| !t.is_nan()).unwrap_or(0.0);
+        bytes.extend((0..cols).map(|col| (t(col) * middle + middle).round().clamp(0.0, 2.0 * middle) as u8));
         bytes.resize(HEADER + (row + 1) * line, 0);
     }
     format!("data:image/bmp;base64,{}", base64(&bytes))

@@ -56,8 +56,10 @@ pub struct Term {
     /// Rows and columns of the patch.
     pub size: [usize; 2],
     /// Its values, row-major; `None` in padding.
+    #[serde(with = "packed")]
     pub values: Vec<Option<f32>>,
     /// What each is multiplied with (or compared to); empty: nothing.
+    #[serde(with = "packed")]
     pub weights: Vec<f32>,
     /// The one that won (max-pooling), as an index into `values`.
     pub mark: Option<usize>,
@@ -74,6 +76,70 @@ pub struct Explanation {
     pub terms: Vec<Term>,
     /// Named numbers on the way, in order; the last is the value.
     pub steps: Vec<(String, f32)>,
+}
+
+/// Cells as bytes, four each: a unit may be a sum of 25,088, and where numbers travel one by one that many hold the page up.
+mod packed {
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    /// Padding: a NaN that no arithmetic makes.
+    const NOTHING: u32 = u32::MAX;
+
+    pub trait Cell: Copy {
+        fn bits(self) -> u32;
+        fn of(bits: u32) -> Self;
+    }
+
+    impl Cell for f32 {
+        fn bits(self) -> u32 {
+            self.to_bits()
+        }
+
+        fn of(bits: u32) -> Self {
+            Self::from_bits(bits)
+        }
+    }
+
+    impl Cell for Option<f32> {
+        fn bits(self) -> u32 {
+            self.map_or(NOTHING, f32::to_bits)
+        }
+
+        fn of(bits: u32) -> Self {
+            (bits != NOTHING).then(|| f32::from_bits(bits))
+        }
+    }
+
+    pub fn pack<C: Cell>(cells: &[C]) -> Vec<u8> {
+        cells.iter().flat_map(|cell| cell.bits().to_le_bytes()).collect()
+    }
+
+    pub fn unpack<C: Cell>(bytes: &[u8]) -> Vec<C> {
+        bytes.as_chunks().0.iter().map(|four| C::of(u32::from_le_bytes(*four))).collect()
+    }
+
+    pub fn serialize<C: Cell, S: Serializer>(cells: &[C], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&pack(cells))
+    }
+
+    pub fn deserialize<'de, C: Cell, D: Deserializer<'de>>(from: D) -> Result<Vec<C>, D::Error> {
+        struct Bytes<C>(std::marker::PhantomData<C>);
+
+        impl<C: Cell> Visitor<'_> for Bytes<C> {
+            type Value = Vec<C>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("packed cells")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<C>, E> {
+                Ok(unpack(bytes))
+            }
+        }
+
+        from.deserialize_bytes(Bytes(std::marker::PhantomData))
+    }
 }
 
 impl Ask<'_> {
@@ -221,4 +287,18 @@ pub(crate) fn weighted_sum(terms: Vec<Term>, bias: Option<f32>) -> Explanation {
     steps.extend(bias.map(|b| ("bias".to_string(), b)));
     steps.push(("value".to_string(), (sum + f64::from(bias.unwrap_or(0.0))) as f32));
     Explanation { rule: Rule::WeightedSum, terms, steps }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::packed::{pack, unpack};
+
+    #[test]
+    fn cells_travel_as_bytes() {
+        let cells = [Some(1.5), None, Some(-0.0), Some(f32::INFINITY), None];
+        assert_eq!(pack(&cells).len(), 20);
+        assert_eq!(unpack::<Option<f32>>(&pack(&cells)), cells);
+        assert!(unpack::<Option<f32>>(&pack(&[Some(f32::NAN)]))[0].is_some_and(f32::is_nan));
+        assert_eq!(unpack::<f32>(&pack(&[0.25f32, -3.0])), [0.25, -3.0]);
+    }
 }

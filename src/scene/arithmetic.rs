@@ -116,12 +116,10 @@ impl Painter<'_> {
     fn grid(&mut self, cells: &Cells, at: [f32; 2], grid: &Grid<'_>) {
         let whole = Frame::new(at[0], at[1], cells.width(), cells.height());
         if grid.values.len() > SINGLE {
-            let colour = |i: usize| {
-                // What is not told yet has added nothing.
-                let v = grid.values.get(i).copied().flatten().filter(|_| i < grid.told);
-                self.palette.colour(v.unwrap_or(0.0) / grid.top)
-            };
-            let picture = super::bmp(cells.rows, cells.cols, colour);
+            // What is not told yet has added nothing.
+            let told = &grid.values[..grid.told.min(grid.values.len())];
+            let value = |i: usize| told.get(i).copied().flatten().unwrap_or(0.0) / grid.top;
+            let picture = super::bmp(cells.rows, cells.cols, self.palette, value);
             self.svg.picture(whole, &picture);
         } else {
             self.cells(cells, at, grid);
@@ -135,7 +133,7 @@ impl Painter<'_> {
                 let f = Frame::new(at[0] + left, at[1] + row as f32 * cells.side, wide, cells.side);
                 if now.len() <= cells.cols {
                     let attributes = format!(r#"class="now" fill="none" stroke="{FIELD}" stroke-width="2.5""#);
-                    self.svg.rect(f.grow(-0.5), &attributes);
+                    self.svg.rect(f.grow(-cells.side.min(2.0) / 4.0), &attributes);
                 }
             }
         }
@@ -577,8 +575,8 @@ fn terms(p: &mut Painter<'_>, e: &Explanation, progress: &Progress, told: bool, 
         let cols = ((width / side) as usize).clamp(1, e.terms.len());
         let rows = e.terms.len().div_ceil(cols);
         let done = |i: usize| i < e.terms.len() && part(i).told == e.terms[i].values.len();
-        let colour = |i: usize| p.palette.colour(if done(i) { e.terms[i].result / top } else { 0.0 });
-        let picture = super::bmp(rows, cols, colour);
+        let value = |i: usize| if done(i) { e.terms[i].result / top } else { 0.0 };
+        let picture = super::bmp(rows, cols, p.palette, value);
         let frame = Frame::new(0.0, y, cols as f32 * side, rows as f32 * side);
         p.svg.picture(frame, &picture);
         p.svg.rect(frame.grow(0.5), &format!(r#"fill="none" stroke="{LINE}""#));
@@ -726,5 +724,19 @@ mod tests {
             line(&[sum(&[1.0, -0.5], 0.25)], &words).join(" "),
             "Σ = 1.000 − 0.500 = 0.500 + bias 0.250 = 0.750"
         );
+    }
+
+    /// VGG-16's fc6: 25,088 products, less than a px each.
+    #[test]
+    fn the_longest_sum_has_no_size_below_zero() {
+        let values: Vec<f32> = (0..25088).map(|i| (i % 9) as f32 - 4.0).collect();
+        let term = Term { size: [1, 25088], values: values.iter().copied().map(Some).collect(), ..Term::default() };
+        let sum = crate::ops::explain::weighted_sum(vec![term.weighted(&values)], None);
+        let all = beats::beats(std::slice::from_ref(&sum)).len();
+        for done in [0, 1, all / 2, all] {
+            let svg = arithmetic(std::slice::from_ref(&sum), Some(done), 600.0, Palette::Light, &Words::default()).svg;
+            assert!(!svg.contains(r#"width="-"#) && !svg.contains(r#"height="-"#), "beat {done}");
+            assert!(svg.len() < 120_000, "{} bytes are parsed with each beat", svg.len());
+        }
     }
 }

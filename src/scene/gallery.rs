@@ -41,6 +41,8 @@ const SIDES: [f32; 4] = [132.0, 112.0, 96.0, 76.0];
 const LARGE: f32 = 280.0;
 /// Side of a unit of a vector.
 const CELL: f32 = 16.0;
+/// Tiles a page at most: each can be chosen, and a thousand buttons take longer to make than a page may stand still.
+const MOST: usize = 512;
 
 /// Size of a map whose longer side has about so many px: whole px a unit where there is room for that.
 fn enlarged(shape: Shape, side: f32) -> [f32; 2] {
@@ -66,7 +68,8 @@ pub fn gallery(shape: Shape, order: &[usize], page: usize, chosen: Option<usize>
     let sizes = if vector { vec![[CELL; 2]] } else { SIDES.map(|side| enlarged(shape, side)).to_vec() };
     let fitting = |[w, h]: [f32; 2]| {
         let columns = (((width - left + gap) / (w + gap)) as usize).clamp(1, order.len().max(1));
-        (columns, (((HIGH + gap) / (h + label + gap)) as usize).max(1))
+        let rows = (((HIGH + gap) / (h + label + gap)) as usize).min(MOST / columns);
+        (columns, rows.max(1))
     };
     let holds = |size: &&[f32; 2]| {
         let (columns, rows) = fitting(**size);

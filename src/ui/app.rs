@@ -167,6 +167,16 @@ pub fn App(props: &AppProps) -> Html {
             }
         });
     }
+    // Part after part: the whole page at once would be a long task, and what is looked at first is there first.
+    let parts = use_state(|| 0u8);
+    {
+        let parts = parts.clone();
+        use_effect_with(*parts, move |&there| {
+            if there < 3 {
+                later(0, move || parts.set(there + 1));
+            }
+        });
+    }
     let tour = use_state(tour::is_new_here);
     let begin = {
         let tour = tour.clone();
@@ -192,16 +202,17 @@ pub fn App(props: &AppProps) -> Html {
             <Tour on={*tour} close={close} />
             <div class="body">
                 <aside class="side" aria-label={words.get("side-label")} hidden={bare}>
-                    <Pad />
-                    <PhotoInput />
-                    <Tools />
-                    <Output />
-                    <EngineWhy />
+                    if *parts > 0 {
+                        <Pad />
+                        <PhotoInput />
+                        <Tools />
+                        <Output />
+                        <EngineWhy />
+                    }
                 </aside>
                 <main class="main">
-                    <Stage />
-                    <Beside />
-                    <Panels />
+                    if *parts > 1 { <Stage /> <Beside /> }
+                    if *parts > 2 { <Panels /> }
                 </main>
             </div>
             <Notices />

@@ -117,8 +117,10 @@ pub fn Panels() -> Html {
             { body(Panel::Field, "inspect", html! {
                 <>
                     <Effective described={described.clone()} {card} />
-                    <Growth described={described.clone()} {card} />
-                    <Builder />
+                    if panel == Panel::Field {
+                        <Growth described={described.clone()} {card} />
+                        <Builder />
+                    }
                 </>
             }) }
             { body(Panel::Attribution, "inspect", html! { <Attribution described={described.clone()} {card} /> }) }

@@ -12,7 +12,7 @@ use crate::scene::beats::{Beat, What, beats, term_at};
 use crate::scene::walk::Walk;
 use crate::tensor::Unit;
 use crate::ui::hooks::{
-    go, later, use_after, use_client, use_dark, use_heard, use_network, use_page, use_size, use_words,
+    Same, go, later, use_after, use_client, use_dark, use_heard, use_network, use_page, use_size, use_words,
 };
 use crate::ui::painted::{Painted, WALK};
 use crate::ui::stage::scene_words;
@@ -83,7 +83,7 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
     let dark = use_dark();
     let (frame, maps_at) = (use_node_ref(), use_node_ref());
     let (width, _) = use_size(&frame);
-    let told = use_state(|| None::<Rc<Told>>);
+    let told = use_state(|| None::<Same<Told>>);
     let beats = use_memo((*told).clone(), |told| told.as_ref().map(|t| beats(&t.explanations)).unwrap_or_default());
     let drawn = use_state(|| false);
     let asked = use_mut_ref(Asked::default);
@@ -142,7 +142,7 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
             Said::Explained { request, nodes, explanations, value } if *request == asked.borrow().request => {
                 let Some((node, unit)) = asked.borrow().unit else { return };
                 let (nodes, explanations) = (nodes.clone(), explanations.clone());
-                told.set(Some(Rc::new(Told { node, unit, nodes, explanations, value: *value })));
+                told.set(Some(Same::new(Told { node, unit, nodes, explanations, value: *value })));
             }
             Said::Output { output, .. } => {
                 if *drawn != output.is_some() {
@@ -160,6 +160,8 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
         });
     }
 
+    // Where it is not seen nothing is drawn.
+    let told = (*told).clone().filter(|_| props.seen);
     let all = beats.len();
     let done = at.map(|at| at.min(all));
     // Unit after unit is seen finished.
@@ -367,11 +369,19 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
     };
     let said = scene_words(words);
     let now = done.unwrap_or(all);
-    let (now_html, body) = match &*told {
+    let width = (width as f32).max(260.0);
+    let drawing = {
+        let palette = page.view.colours.palette(dark);
+        use_memo((told.clone(), done, width as u32, palette, words), |(told, done, width, palette, words)| {
+            let draw = |told: &Same<Told>| {
+                arithmetic(&told.explanations, *done, *width as f32, *palette, &scene_words(*words)).svg
+            };
+            AttrValue::from(told.as_ref().map(draw).unwrap_or_default())
+        })
+    };
+    let (now_html, body) = match &told {
         Some(told) => {
             let [what, number] = caption(&told.explanations, &beats, now, &said);
-            let palette = page.view.colours.palette(dark);
-            let drawing = arithmetic(&told.explanations, done, (width as f32).max(260.0), palette, &said);
             let units = *course == Course::Units;
             let player = html! {
                 <>
@@ -408,10 +418,10 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
             let drawing = html! {
                 <div class="scroll drawing" tabindex="0" role="region" aria-label={words.get("arithmetic-label")} {onkeydown}
                     data-value={told.value.to_string()} data-running={number} data-step={now.to_string()}>
-                    { Html::from_html_unchecked(AttrValue::from(drawing.svg)) }
+                    { Html::from_html_unchecked((*drawing).clone()) }
                 </div>
             };
-            let drawing = html! { <>{drawing}<Backward told={told.clone()} width={width as f32} /></> };
+            let drawing = html! { <>{drawing}<Backward told={told.clone()} {width} /></> };
             (player, drawing)
         }
         _ => {

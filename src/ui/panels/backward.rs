@@ -9,13 +9,11 @@ use crate::scene::arithmetic::backward;
 use crate::scene::number;
 use crate::tensor::Unit;
 use crate::ui::classes::use_classes;
-use crate::ui::hooks::{go, use_client, use_dark, use_heard, use_page, use_words};
+use crate::ui::hooks::{Same, go, use_client, use_dark, use_heard, use_page, use_words};
 use crate::ui::stage::scene_words;
-use std::rc::Rc;
 use yew::prelude::*;
 
 /// A unit and how its value came about.
-#[derive(PartialEq)]
 pub struct Told {
     /// Whose unit.
     pub node: NodeId,
@@ -33,7 +31,7 @@ pub struct Told {
 #[derive(Properties, PartialEq)]
 pub struct BackwardProps {
     /// The unit.
-    pub told: Rc<Told>,
+    pub told: Same<Told>,
     /// Room in px.
     pub width: f32,
 }

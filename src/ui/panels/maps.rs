@@ -113,7 +113,7 @@ pub fn Maps(props: &MapsProps) -> Html {
             _ => {}
         });
     }
-    let told = survey.as_ref().filter(|(of, _)| Some(*of) == node && *drawn).map(|(_, s)| s.clone());
+    let told = survey.as_ref().filter(|(of, _)| Some(*of) == node && *drawn && props.seen).map(|(_, s)| s.clone());
     let order = order(shape.c, page.view.order, told.as_deref());
     let chosen = page.view.map().filter(|map| *map < shape.c);
     let laid = |leaf: usize| gallery(shape, &order, leaf, chosen, width);
@@ -125,7 +125,10 @@ pub fn Maps(props: &MapsProps) -> Html {
         let (leaf, place) = (leaf.clone(), chosen.and_then(|map| order.iter().position(|m| *m == map)));
         use_effect_with((node, page.view.order, each), move |(_, _, each)| leaf.set(place.unwrap_or(0) / each.max(&1)));
     }
-    let laid = laid(current);
+    let mut laid = laid(current);
+    if !props.seen {
+        laid.tiles.clear();
+    }
     let plate = laid.large.map(|l| Plate { shape, map: l.map, frame: l.frame, grid: [shape.h, shape.w] });
     let rects: Vec<PaintRect> = match node.filter(|_| props.seen) {
         None => Vec::new(),
@@ -344,8 +347,10 @@ pub fn Maps(props: &MapsProps) -> Html {
         </section>
         <section aria-labelledby="maps-numbers-title">
             <h3 id="maps-numbers-title">{words.get("maps-numbers")}</h3>
-            { numbers }
-            <Numbers described={props.described.clone()} card={props.card} />
+            if props.seen {
+                { numbers }
+                <Numbers described={props.described.clone()} card={props.card} />
+            }
         </section>
         </>
     }
