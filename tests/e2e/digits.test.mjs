@@ -23,22 +23,18 @@ for (const backend of ['cpu', 'gpu']) {
     }
   });
 
-  scenario(`${backend}: trains, and the loss falls`, { query, timeout: 240_000 }, async ({ page, draw, shot, longTasks }) => {
+  scenario(`${backend}: trains, and the loss falls`, { query, timeout: 240_000 }, async ({ page, draw, shot }) => {
     await open(page, backend);
     await draw('[data-testid=pad]', strokes(5));
     await at(page, 'panel-training').click();
     await at(page, 'train-play').click();
-    await longTasks();
     const steps = 240;
     await until(() => number(page, 'step'), (step) => step >= steps, `${steps} steps`, 180_000);
-    const long = await longTasks();
     await at(page, 'train-pause').click();
     await shot(`training on ${backend}`);
     // The criterion of lenet5 starts at about 80; one batch's loss is uneven, but by then all are below half of that.
     const loss = await number(page, 'loss');
     assert.ok(loss < 35, `the loss after ${steps} steps is ${loss}`);
-    // The machine of the tests has two cores and paints in software: a single hiccup is its own.
-    if (backend === 'cpu') assert.ok(long.filter((t) => t.duration > 100).length <= 1, `long tasks: ${JSON.stringify(long)}`);
   });
 }
 

@@ -46,17 +46,18 @@ scenario('LeNet-5: effective field of a unit, the table, the builder', { query: 
   await shot('field lenet5');
 });
 
-scenario('LeNet-5: what the answer depends on, live', { query: '?view=attribution&backend=cpu&lang=en', timeout: 120_000 }, async ({ page, draw, axe, longTasks, shot }) => {
+scenario('LeNet-5: what the answer depends on, live', { query: '?view=attribution&backend=cpu&lang=en', timeout: 120_000 }, async ({ page, draw, axe, calm, shot }) => {
   await engine(page);
   await draw('[data-testid=pad]', strokes(3));
   await until(() => at(page, 'attribution-of').count(), (n) => n > 0, 'a class is named');
   await measured(page, 'attribution');
-  await longTasks();
   const maps = new Set();
   for (const method of ['saliency', 'product', 'gradcam', 'occlusion']) {
-    await at(page, `method-${method}`).click();
-    await measured(page, 'attribution');
-    await page.waitForTimeout(150);
+    await calm(`${method} is computed`, async () => {
+      await at(page, `method-${method}`).click();
+      await measured(page, 'attribution');
+      await page.waitForTimeout(150);
+    });
     assert.ok(await coloured(page, 'attribution-map') > 10, method);
     maps.add((await at(page, 'attribution-map').screenshot()).toString('base64'));
   }
@@ -65,7 +66,6 @@ scenario('LeNet-5: what the answer depends on, live', { query: '?view=attributio
   const predicted = await at(page, 'attribution-of').getAttribute('data-class');
   await at(page, 'attribution-class').selectOption(String((Number(predicted) + 5) % 10));
   await until(() => at(page, 'attribution-of').getAttribute('data-class'), (c) => c !== predicted, 'another class');
-  assert.deepEqual((await longTasks()).filter((task) => task.duration > 50), [], 'the page stays at hand');
   await axe();
   await shot('attribution lenet5');
 });

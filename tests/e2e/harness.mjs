@@ -40,7 +40,7 @@ after(async () => {
 //   open           false: the body opens the page itself (go())
 //   allow          regular expressions of complaints that the scenario provokes
 //   timeout        in ms, default 60 000
-// The body gets { page, context, server, url, go, shot, draw, axe, longTasks, complaints }.
+// The body gets { page, context, server, url, go, shot, draw, axe, calm, complaints }.
 export function scenario(name, options, body) {
   if (typeof options === 'function') [options, body] = [{}, options];
   const { gpu = true, lan = false, query = '', viewport = { width: 1280, height: 800 }, touch = false, dark = false, locale = 'en-GB' } = options;
@@ -59,14 +59,13 @@ export function scenario(name, options, body) {
       const complaints = watch(context, origin);
       const unexpected = () => complaints.filter((text) => !allow.some((pattern) => pattern.test(text)));
       const page = await context.newPage();
-      await page.addInitScript(recordLongTasks);
       const tools = {
         page, context, server, url, complaints,
         go: (more = '') => page.goto(url + more, { waitUntil: 'load' }),
         shot: (title) => shot(page, title),
         draw: (target, strokes, how) => draw(page, target, strokes, how),
         axe: (rules) => axe(page, rules),
-        longTasks: () => page.evaluate(() => window.__longTasks.splice(0)),
+        calm: (what, act) => calm(browser, page, what, act),
       };
       if (open) await tools.go();
       try {
@@ -111,12 +110,37 @@ function watch(context, origin) {
   return complaints;
 }
 
-// Runs in the page before anything else: collects main-thread tasks longer than 50 ms, as { start, duration } in ms.
-function recordLongTasks() {
-  window.__longTasks = [];
-  new PerformanceObserver((list) => {
-    for (const { startTime, duration } of list.getEntries()) window.__longTasks.push({ start: startTime, duration });
-  }).observe({ type: 'longtask', buffered: true });
+// A task of the page's thread that takes longer is felt as a hitch.
+const LONG = 50;
+
+// The tasks of the page's thread while `act` runs, the longest first: { own, parts }. `own` is time on the processor in ms, not from start
+// to end: on a busy machine a task of 2 ms may wait for 100, and the page can do nothing about it. `parts`: what the time went to.
+export async function tasks(browser, page, act) {
+  await browser.startTracing(page, { categories: ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'blink.user_timing'] });
+  let trace;
+  try {
+    await page.evaluate(() => performance.mark('page'));
+    await act();
+  } finally {
+    trace = await browser.stopTracing();
+  }
+  const { traceEvents } = JSON.parse(trace.toString());
+  const { pid, tid } = traceEvents.find(({ cat, name }) => cat === 'blink.user_timing' && name === 'page');
+  const events = traceEvents.filter((e) => e.pid === pid && e.tid === tid && e.ph === 'X' && e.tdur > 2_000);
+  const within = (a, b) => a !== b && a.ts >= b.ts && a.ts + a.dur <= b.ts + b.dur;
+  const found = events.filter(({ name }) => name === 'RunTask').map((task) => {
+    const parts = events.filter((e) => within(e, task)).sort((a, b) => b.tdur - a.tdur);
+    return { own: task.tdur / 1000, parts: parts.slice(0, 6).map((e) => `${e.name} ${Math.round(e.tdur / 1000)}`) };
+  });
+  return found.sort((a, b) => b.own - a.own);
+}
+
+// Fails where a task of the page's thread takes longer than that while `act` runs.
+async function calm(browser, page, what, act) {
+  const found = await tasks(browser, page, act);
+  const long = found.filter(({ own }) => own > LONG).map(({ own, parts }) => `${Math.round(own)} ms: ${parts.join(', ')}`);
+  assert.deepEqual(long, [], `tasks over ${LONG} ms while ${what}`);
+  return found;
 }
 
 // Writes tests/e2e/out/TITLE.png.

@@ -35,36 +35,43 @@ async function wheel(page, x, y, { dx = 0, dy = 0, ctrl = false }) {
   if (ctrl) await page.keyboard.up('Control');
 }
 
-// Drags the stage step by step and measures frames and long tasks.
-async function drag(page, box, longTasks, way) {
-  const [x, y] = [box.x + box.width * (way > 0 ? 0.7 : 0.3), box.y + box.height * 0.6];
-  await page.mouse.move(x, y); // what is pointed at there is drawn before
-  await page.waitForTimeout(600);
-  await longTasks();
+// Drags the stage step by step, there and back, and tells the frames' median.
+async function drag(page) {
+  const box = await at(page, 'viewport').boundingBox();
   await page.evaluate(() => {
     window.__frames = [];
     const tick = (now) => { if (window.__frames?.push(now)) requestAnimationFrame(tick); };
     requestAnimationFrame(tick);
   });
-  await page.mouse.down();
-  for (let i = 1; i <= 24; i++) await page.mouse.move(x - way * 14 * i, y - way * 4 * i);
-  await page.mouse.up();
-  const frames = await page.evaluate(() => { const all = window.__frames; window.__frames = undefined; return all; });
-  const times = frames.slice(1).map((t, i) => t - frames[i]).sort((a, b) => a - b);
-  return { long: await longTasks(), median: times[times.length >> 1] };
-}
-
-// A task of the page's own is long each time; one that waited for a processor is not.
-async function calm(page, longTasks) {
-  let run;
-  for (let i = 0; i < 5; i++) {
-    run = await drag(page, await at(page, 'viewport').boundingBox(), longTasks, i % 2 ? -1 : 1);
-    if (!run.long.length) return run;
+  for (const way of [1, -1]) {
+    const [x, y] = [box.x + box.width * (way > 0 ? 0.7 : 0.3), box.y + box.height * 0.6];
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    for (let i = 1; i <= 24; i++) await page.mouse.move(x - way * 14 * i, y - way * 4 * i);
+    await page.mouse.up();
   }
-  assert.fail(`long tasks while dragging: ${JSON.stringify(run.long)}`);
+  const frames = await page.evaluate(() => { const all = window.__frames; window.__frames = undefined; return all; });
+  return frames.slice(1).map((t, i) => t - frames[i]).sort((a, b) => a - b)[frames.length >> 1];
 }
 
-scenario('lenet5: the whole at first, then nearer, by wheel, buttons, keys and minimap', { gpu: false, query: '?backend=cpu&lang=en', open: false, timeout: 120_000 }, async ({ page, go, axe, shot, longTasks }) => {
+// All of what one does with the stage: pointed at, turned nearer, pushed, dragged, walked by the strip and the minimap.
+const handled = (page, calm) => calm('the stage is pointed at, zoomed and dragged', async () => {
+  const box = await at(page, 'viewport').boundingBox();
+  for (let i = 0; i < 20; i++) await page.mouse.move(box.x + box.width * (0.1 + 0.04 * i), box.y + box.height * (0.3 + 0.06 * ((i * 3) % 7)));
+  for (let i = 0; i < 4; i++) await wheel(page, box.x + 300, box.y + 160, { dy: -100, ctrl: true });
+  for (let i = 0; i < 20; i++) await page.mouse.move(box.x + box.width * (0.9 - 0.04 * i), box.y + box.height * (0.3 + 0.06 * ((i * 3) % 7)));
+  for (let i = 0; i < 6; i++) await wheel(page, box.x + 300, box.y + 160, { dx: 60, dy: 20 });
+  await drag(page);
+  await at(page, 'zoom-in').click();
+  const map = await at(page, 'minimap').boundingBox();
+  await page.mouse.click(map.x + map.width * 0.6, map.y + map.height / 2);
+  await at(page, 'zoom-fit').click();
+  const strip = await at(page, 'strip').locator('div.strip').boundingBox();
+  for (let i = 1; i < 20; i++) await page.mouse.move(strip.x + strip.width * i / 20, strip.y + 30);
+  await rest(page);
+});
+
+scenario('lenet5: the whole at first, then nearer, by wheel, buttons, keys and minimap', { gpu: false, query: '?backend=cpu&lang=en', open: false, timeout: 120_000 }, async ({ page, go, axe, shot, calm }) => {
   await recordPaints(page);
   await go();
   await engine(page);
@@ -95,8 +102,9 @@ scenario('lenet5: the whole at first, then nearer, by wheel, buttons, keys and m
   await until(() => page.evaluate(() => scrollY), (now) => now > scrolled, 'at the edge the page scrolls');
   await page.evaluate(() => scrollTo(0, 0));
   // Dragging is no click; a click still selects.
-  await calm(page, longTasks);
+  await drag(page);
   assert.doesNotMatch(page.url(), /layer=/);
+  await handled(page, calm);
   await at(page, 'viewport').focus();
   await page.keyboard.press('0');
   await rest(page);
@@ -153,7 +161,7 @@ scenario('lenet5: kept as SVG and as PNG', { gpu: false, query: '?backend=cpu&la
   assert.ok(colours.found > 40, `${colours.found} colours: maps are on it`);
 });
 
-scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu: false, query: '?variant=resnet50&backend=cpu&lang=en&groups=conv2_1,conv3_1,conv4_1', open: false, timeout: 240_000 }, async ({ page, go, axe, shot, longTasks }) => {
+scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu: false, query: '?variant=resnet50&backend=cpu&lang=en&groups=conv2_1,conv3_1,conv4_1', open: false, timeout: 240_000 }, async ({ page, go, axe, shot, calm }) => {
   await recordPaints(page);
   await go();
   await engine(page);
@@ -167,8 +175,7 @@ scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu:
   await until(() => page.evaluate(() => window.__paints.at(-1)?.rects.some((r) => r.rows > 0)), Boolean, 'maps are painted', 30_000);
   await until(() => at(page, 'maps').count(), (n) => n > 0, 'maps are shown', 30_000);
   const box = await at(page, 'viewport').boundingBox();
-  const { median } = await calm(page, longTasks);
-  console.log(`# median frame while dragging: ${median.toFixed(1)} ms`);
+  console.log(`# median frame while dragging: ${(await drag(page)).toFixed(1)} ms`);
   await rest(page);
   const paints = await page.evaluate(() => window.__paints.filter((p) => p.rects.some((r) => r.rows > 0)));
   const sources = (p, rows) => new Set(p.rects.filter((r) => (r.rows > 0) === rows).map((r) => JSON.stringify(r.source)));
@@ -195,8 +202,15 @@ scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu:
   await at(page, 'zoom-fit').click();
   await rest(page);
   await shot('stage resnet50 whole');
-  await at(page, 'fold-conv3_1').click();
-  await until(() => at(page, 'card-layer2.0.conv2').count(), (n) => n === 0, 'folded');
+  await handled(page, calm);
+  await calm('a group is closed, opened and closed', async () => {
+    await at(page, 'fold-conv3_1').click();
+    await until(() => at(page, 'card-layer2.0.conv2').count(), (n) => n === 0, 'folded');
+    await at(page, 'unfold-conv3_1').click();
+    await at(page, 'card-layer2.0.conv2').waitFor();
+    await at(page, 'fold-conv3_1').click();
+    await until(() => at(page, 'card-layer2.0.conv2').count(), (n) => n === 0, 'folded again');
+  });
   await at(page, 'stage-wide').click();
   await until(() => page.url(), (url) => /stage=wide/.test(url), 'the address has it');
   await rest(page);

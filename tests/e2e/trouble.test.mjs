@@ -71,16 +71,12 @@ scenario('keyboard alone: to a unit and its arithmetic, and back', { query }, as
   await until(() => page.url(), (url) => url !== deep && !/unit/.test(url), 'Escape goes back to the whole network');
 });
 
-scenario('the page answers while the CPU engine trains', { query, timeout: 90_000 }, async ({ page, longTasks }) => {
+scenario('the page answers while the CPU engine trains', { query, timeout: 90_000 }, async ({ page, calm }) => {
   await engine(page);
   await at(page, 'panel-training').click();
   await at(page, 'train-play').click();
   await until(() => number(page, 'step'), (step) => step >= 40, '40 steps', 60_000);
-  await longTasks();
-  await page.waitForTimeout(4000);
-  const long = await longTasks();
-  console.log(`# main-thread tasks over 50 ms in 4 s of training: ${JSON.stringify(long.map((t) => Math.round(t.duration)))}`);
-  assert.ok(long.every((t) => t.duration < 100) && long.length <= 3, JSON.stringify(long));
+  await calm('the engine trains', () => page.waitForTimeout(4000));
 });
 
 scenario('a device lost while nobody asks anything of it: the page says so by itself', { query: '?backend=gpu&lang=en', timeout: 90_000, open: false }, async ({ page, context, go }) => {

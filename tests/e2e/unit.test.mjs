@@ -7,7 +7,7 @@ const told = (page) => at(page, 'arithmetic').locator('[data-running]');
 const step = async (page) => Number(await told(page).getAttribute('data-step'));
 const picture = (locator) => locator.screenshot().then((png) => png.toString('base64'));
 
-scenario("a unit's sum grows to its value, by step, by slider and by itself", { query: '?backend=cpu&lang=en&layer=c3&unit=7,2,5', timeout: 120_000 }, async ({ page, axe, shot }) => {
+scenario("a unit's sum grows to its value, by step, by slider and by itself", { query: '?backend=cpu&lang=en&layer=c3&unit=7,2,5', timeout: 120_000 }, async ({ page, axe, shot, calm }) => {
   await engine(page);
   await at(page, 'sample-3').click();
   await at(page, 'unit-slider').waitFor();
@@ -28,8 +28,11 @@ scenario("a unit's sum grows to its value, by step, by slider and by itself", { 
   await shot('unit one product');
   // By itself, and paused by the space bar.
   await at(page, 'unit-speed').selectOption('30');
-  await at(page, 'unit-play').click();
-  await until(() => step(page), (n) => n > 5, 'it goes on by itself');
+  await calm('the arithmetic plays', async () => {
+    await at(page, 'unit-play').click();
+    await until(() => step(page), (n) => n > 5, 'it goes on by itself');
+    await page.waitForTimeout(1000);
+  });
   await told(page).focus();
   await page.keyboard.press(' ');
   const stopped = await step(page);
@@ -54,11 +57,13 @@ scenario("a unit's sum grows to its value, by step, by slider and by itself", { 
   await shot('unit backwards');
   await at(page, 'backward-toggle').click();
   await at(page, 'unit-course').selectOption('units');
-  await at(page, 'unit-play').click();
-  await until(async () => (await at(page, 'walk').locator('.veil').count()) > 0, Boolean, 'the map fills');
-  await until(() => at(page, 'unit-play').innerText(), (text) => /Pause/.test(text), 'it plays');
-  await page.waitForTimeout(600);
-  await at(page, 'unit-play').click();
+  await calm('unit after unit plays', async () => {
+    await at(page, 'unit-play').click();
+    await until(async () => (await at(page, 'walk').locator('.veil').count()) > 0, Boolean, 'the map fills');
+    await until(() => at(page, 'unit-play').innerText(), (text) => /Pause/.test(text), 'it plays');
+    await page.waitForTimeout(600);
+    await at(page, 'unit-play').click();
+  });
   await until(() => page.url(), (url) => !/unit=7,0,9/.test(url) && /unit=7,/.test(url), 'and the address follows when it stops');
   await shot('unit window slides');
 });
@@ -91,7 +96,7 @@ scenario('all maps of a layer, one of them large, and back to a unit', { query: 
   await at(page, 'unit-slider').waitFor();
 });
 
-scenario('GoogLeNet: colours, concats, pools, and only a page of maps', { query: '?variant=googlenet&backend=cpu&lang=en&view=layer&layer=conv1.7x7_s2', timeout: 240_000 }, async ({ page, axe, shot, longTasks }) => {
+scenario('GoogLeNet: colours, concats, pools, and only a page of maps', { query: '?variant=googlenet&backend=cpu&lang=en&view=layer&layer=conv1.7x7_s2', timeout: 240_000 }, async ({ page, axe, shot, calm }) => {
   await engine(page);
   await until(() => at(page, 'milliseconds').count(), (n) => n > 0, 'the network has answered', 120_000);
   await until(() => at(page, 'dead-units').count(), (n) => n > 0, 'conv1 in numbers', 60_000);
@@ -101,7 +106,6 @@ scenario('GoogLeNet: colours, concats, pools, and only a page of maps', { query:
   // Through the layers by the button, to one of many maps: no more than a page of them is there.
   await at(page, 'layer-after').click();
   await until(() => page.url(), (url) => !/layer=conv1/.test(url), 'the next layer');
-  await longTasks();
   for (const layer of ['inception3a', 'maxpool3']) {
     const option = await at(page, 'layer-select').locator('option').allInnerTexts();
     const found = option.find((text) => text.toLowerCase().replace(/[_ ]/g, '').includes(layer)) ?? option.at(-3);
