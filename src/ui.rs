@@ -3,7 +3,7 @@
 //! [`state`] (what the page knows, and one pure function of change), [`address`] (it as a URL), [`i18n`] (messages) and [`record`]
 //! (curves) know no browser and are tested natively. The rest is wasm: `client` (the protocol's end), `hooks` (what components share),
 //! `app` (the page as a whole), then a component a part: `header`, `pad`, `output`, `stage`, `panels`, `training`; `viewport` (the window onto the
-//! stage), `maps` (what the engine paints on it), `strip` and `export` (below it, and as a file), `painted` (a canvas that the engine paints) and `script` (`window.receptive`).
+//! stage), `maps` (what the engine paints on it), `strip` and `export` (below it, and as a file), `painted` (a canvas that the engine paints), `drawn` (a scene whose changes alone are touched) and `script` (`window.receptive`).
 //!
 //! Names for browser tests (`data-testid`):
 //! header: `variant-NAME`, `engine-badge` (with `data-backend`, `data-why`), `language`, `theme`, `projector`, `tour-again`, `share`;
@@ -48,6 +48,8 @@ mod camera;
 mod classes;
 #[cfg(target_arch = "wasm32")]
 mod client;
+#[cfg(target_arch = "wasm32")]
+mod drawn;
 #[cfg(target_arch = "wasm32")]
 mod export;
 #[cfg(target_arch = "wasm32")]

@@ -11,6 +11,7 @@ use crate::scene::arithmetic::{arithmetic, caption, line};
 use crate::scene::beats::{Beat, What, beats, term_at};
 use crate::scene::walk::Walk;
 use crate::tensor::Unit;
+use crate::ui::drawn::Drawn;
 use crate::ui::hooks::{
     Same, go, later, use_after, use_client, use_dark, use_heard, use_network, use_page, use_size, use_words,
 };
@@ -418,7 +419,7 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
             let drawing = html! {
                 <div class="scroll drawing" tabindex="0" role="region" aria-label={words.get("arithmetic-label")} {onkeydown}
                     data-value={told.value.to_string()} data-running={number} data-step={now.to_string()}>
-                    { Html::from_html_unchecked((*drawing).clone()) }
+                    <Drawn svg={(*drawing).clone()} />
                 </div>
             };
             let drawing = html! { <>{drawing}<Backward told={told.clone()} {width} /></> };
@@ -447,7 +448,7 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
                     <div class="walk-maps" ref={maps_at} tabindex="0" role="group" aria-label={words.get("unit-walk")} onkeydown={walk_keys} onclick={walk_click}
                         style={format!("width:{}px;height:{}px", size[0], size[1])} data-testid="walk">
                         <Painted id={WALK} {rects} size={(size[0], size[1])} scale={page.view.scale} testid="walk-canvas" />
-                        <div class="layer" aria-hidden="true">{ Html::from_html_unchecked(over) }</div>
+                        <div class="layer" aria-hidden="true"><Drawn svg={over} /></div>
                     </div>
                     <figcaption class="note">{title}</figcaption>
                 </figure>

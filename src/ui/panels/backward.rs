@@ -9,6 +9,7 @@ use crate::scene::arithmetic::backward;
 use crate::scene::number;
 use crate::tensor::Unit;
 use crate::ui::classes::use_classes;
+use crate::ui::drawn::Drawn;
 use crate::ui::hooks::{Same, go, use_client, use_dark, use_heard, use_page, use_words};
 use crate::ui::stage::scene_words;
 use yew::prelude::*;
@@ -121,7 +122,7 @@ pub fn Backward(props: &BackwardProps) -> Html {
                 <p class="note">{words.get("backward-zero")}</p>
             } else {
                 <div class="scroll drawing" tabindex="0" role="region" aria-label={words.get("backward-label")}>
-                    { Html::from_html_unchecked(AttrValue::from(drawing.unwrap_or_default())) }
+                    <Drawn svg={drawing.unwrap_or_default()} />
                 </div>
                 <p class="note">{words.get("backward-note")}</p>
             }
