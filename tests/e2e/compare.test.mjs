@@ -61,7 +61,7 @@ scenario('the plot: axes, names, keys, and a point that opens its network', { qu
 const second = (page, name) => at(page, 'beside').getByTestId(name);
 const digit = async (found) => (await found.innerText()).trim();
 
-scenario('two networks on one digit: both answers, linked patches, an engine each that ends when it is closed', { query: '?backend=cpu&lang=en&beside=resnet-digits', gpu: false }, async ({ page, draw, axe, shot }) => {
+scenario('two networks on one digit: both answers, linked patches, an engine each that ends when it is closed', { query: '?backend=cpu&lang=en&beside=resnet-digits', gpu: false }, async ({ page, draw, axe, shot, calm }) => {
   await engine(page);
   await draw('[data-testid=pad]', strokes(3));
   await until(() => digit(at(page, 'predicted').first()), (text) => text === '3', 'LeNet-5 reads a 3');
@@ -88,14 +88,19 @@ scenario('two networks on one digit: both answers, linked patches, an engine eac
   await page.locator('.main > .stage-section').getByTestId('linked').locator('.patch').first().waitFor({ state: 'attached' });
   assert.equal(await second(page, 'linked').count(), 0, 'nothing is pointed at in the first');
   // What is drawn next goes to both.
-  await at(page, 'sample-7').click();
-  await until(() => digit(second(page, 'predicted')), (text) => text === '7', 'ResNet reads the next one too');
+  await calm('two networks follow a pen and a pointer', async () => {
+    await draw('[data-testid=pad]', strokes(7), { pause: 5 });
+    await at(page, 'sample-7').click();
+    await until(() => digit(second(page, 'predicted')), (text) => text === '7', 'ResNet reads the next one too');
+    const box = await at(page, 'beside').getByTestId('viewport').boundingBox();
+    for (let i = 0; i < 20; i++) await page.mouse.move(box.x + box.width * (0.1 + 0.04 * i), box.y + box.height * (0.3 + 0.06 * ((i * 3) % 7)));
+  });
   await at(page, 'beside-close').click();
   await until(() => page.workers().length, (n) => n === 1, 'its engine has ended');
   await until(() => page.url(), (url) => !/beside/.test(url), 'the address follows');
 });
 
-scenario('two networks on one photograph, and where their parameters sit', { query: '?backend=cpu&lang=en&view=compare&variant=googlenet', gpu: false, viewport: { width: 1920, height: 1080 }, timeout: 120_000 }, async ({ page, axe, shot }) => {
+scenario('two networks on one photograph, and where their parameters sit', { query: '?backend=cpu&lang=en&view=compare&variant=googlenet', gpu: false, viewport: { width: 1920, height: 1080 }, timeout: 120_000 }, async ({ page, axe, shot, calm }) => {
   await engine(page);
   await until(() => at(page, 'beside-choose').count(), (n) => n === 1, 'the menu');
   assert.equal(await at(page, 'beside-choose').locator('option[value=lenet5]').isDisabled(), true, 'what reads digits cannot be chosen');
@@ -103,6 +108,10 @@ scenario('two networks on one photograph, and where their parameters sit', { que
   await until(() => page.url(), (url) => url.includes('beside=resnet18'), 'the address says so');
   await second(page, 'milliseconds').waitFor({ timeout: 60_000 });
   await at(page, 'milliseconds').first().waitFor({ timeout: 60_000 });
+  await calm('two large networks are pointed at', async () => {
+    const box = await page.locator('.main > .stage-section').getByTestId('viewport').boundingBox();
+    for (let i = 0; i < 20; i++) await page.mouse.move(box.x + box.width * (0.1 + 0.04 * i), box.y + box.height * (0.3 + 0.06 * ((i * 3) % 7)));
+  });
   const said = await at(page, 'sits-parameters').locator('desc').textContent();
   assert.match(said, /^GoogLeNet 7 M: .*; ResNet-18 11\.7 M: /);
   await shot('where the parameters sit');

@@ -72,10 +72,12 @@ scenario('real test digits from the keypad', { query: '?backend=cpu' }, async ({
   await at(page, 'random-digit').click();
 });
 
-scenario('a hovered unit shows its value and its receptive field; a clicked one its arithmetic', { query: '?backend=cpu&lang=en' }, async ({ page, draw, shot }) => {
+scenario('a hovered unit shows its value and its receptive field; a clicked one its arithmetic', { query: '?backend=cpu&lang=en' }, async ({ page, draw, shot, calm }) => {
   await open(page, 'cpu');
-  await draw('[data-testid=pad]', strokes(3));
-  await reads(page, 3);
+  await calm('a digit is drawn and all maps follow', async () => {
+    await draw('[data-testid=pad]', strokes(3), { pause: 5 });
+    await reads(page, 3);
+  });
   const box = await at(page, 'maps').boundingBox();
   const card = await page.locator('[data-testid^=card-]').nth(3).boundingBox();
   const [x, y] = [card.x + card.width * 0.3, card.y + card.height * 0.4];

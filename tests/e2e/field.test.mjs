@@ -1,7 +1,7 @@
 // Receptive fields, theoretical and measured, the builder of stacks, and what an answer depends on; on a small and on a large network.
 import assert from 'node:assert/strict';
 import { scenario } from './harness.mjs';
-import { at, engine, strokes, until } from './page.mjs';
+import { at, computed, engine, number, strokes, until } from './page.mjs';
 
 const measured = (page, panel, timeout = 60_000) => until(() => at(page, panel).locator('[data-testid=passes]').getAttribute('data-done'), (v) => v === 'true', `${panel} is measured`, timeout);
 // The colours of a heat map: how many of its pixels are not grey.
@@ -46,33 +46,66 @@ scenario('LeNet-5: effective field of a unit, the table, the builder', { query: 
   await shot('field lenet5');
 });
 
-scenario('LeNet-5: what the answer depends on, live', { query: '?view=attribution&backend=cpu&lang=en', timeout: 120_000 }, async ({ page, draw, axe, calm, shot }) => {
+scenario('LeNet-5: the effective field follows training, live', { query: '?view=field&layer=c3&unit=2,4,5&backend=cpu&lang=en', gpu: false, timeout: 120_000 }, async ({ page, draw, calm, shot }) => {
+  await engine(page);
+  await draw('[data-testid=pad]', strokes(4));
+  await measured(page, 'effective');
+  const map = () => at(page, 'effective-map').locator('canvas').evaluate((canvas) => canvas.toDataURL());
+  const before = await map();
+  await at(page, 'panel-training').click();
+  await at(page, 'train-play').click();
+  await until(() => number(page, 'step'), (step) => step >= 1, 'it trains', 60_000);
+  await at(page, 'panel-field').click();
+  const box = await at(page, 'viewport').boundingBox();
+  await calm('the engine trains and the field is measured anew', async () => {
+    const seen = new Set([before]);
+    // And the stage is pointed at meanwhile.
+    for (let i = 0; seen.size < 4; i++) {
+      assert.ok(i < 400, `${seen.size - 1} fields measured`);
+      await page.mouse.move(box.x + box.width * (0.1 + (i % 40) / 50), box.y + box.height * 0.4);
+      await page.waitForTimeout(50);
+      seen.add(await map());
+    }
+  });
+  await shot('effective field while training');
+  await at(page, 'panel-training').click();
+  await at(page, 'train-pause').click();
+  assert.ok(await number(page, 'step') > 1);
+});
+
+// VGG's kind of network as well, small enough to be asked live.
+for (const [name, variant] of [['LeNet-5', 'lenet5'], ['VGG for digits', 'vgg-digits']]) scenario(`${name}: what the answer depends on`, { query: `?view=attribution&variant=${variant}&backend=cpu&lang=en`, timeout: 120_000 }, async ({ page, draw, axe, calm, shot }) => {
   await engine(page);
   await draw('[data-testid=pad]', strokes(3));
-  await until(() => at(page, 'attribution-of').count(), (n) => n > 0, 'a class is named');
-  await measured(page, 'attribution');
+  const asked = async () => {
+    const ask = at(page, 'attribution').getByTestId('passes-ask');
+    if (await ask.count()) await ask.click();
+    await measured(page, 'attribution');
+  };
+  await computed(page);
+  await asked();
   const maps = new Set();
   for (const method of ['saliency', 'product', 'gradcam', 'occlusion']) {
     await calm(`${method} is computed`, async () => {
       await at(page, `method-${method}`).click();
-      await measured(page, 'attribution');
-      await page.waitForTimeout(150);
+      await asked();
     });
-    assert.ok(await coloured(page, 'attribution-map') > 10, method);
-    maps.add((await at(page, 'attribution-map').screenshot()).toString('base64'));
+    await until(async () => {
+      const map = await at(page, 'attribution-map').locator('canvas').evaluate((canvas) => canvas.toDataURL());
+      return await coloured(page, 'attribution-map') > 3 && maps.size < maps.add(map).size;
+    }, Boolean, `${method}: a map in colours, unlike those before`, 30_000);
   }
-  assert.equal(maps.size, 4, 'four different maps');
   await until(() => page.url(), (url) => /method=occlusion/.test(url), 'the address follows');
   const predicted = await at(page, 'attribution-of').getAttribute('data-class');
   await at(page, 'attribution-class').selectOption(String((Number(predicted) + 5) % 10));
   await until(() => at(page, 'attribution-of').getAttribute('data-class'), (c) => c !== predicted, 'another class');
   await axe();
-  await shot('attribution lenet5');
+  await shot(`attribution ${variant}`);
 });
 
-scenario('GoogLeNet: on demand, with progress and an end', { query: '?variant=googlenet&view=attribution&method=occlusion&backend=cpu&lang=en', timeout: 240_000 }, async ({ page, axe, shot }) => {
+scenario('GoogLeNet: attribution and effective field on demand, with progress and an end', { query: '?variant=googlenet&view=attribution&method=occlusion&backend=cpu&lang=en', timeout: 240_000 }, async ({ page, axe, shot, calm }) => {
   await engine(page);
-  await until(() => at(page, 'milliseconds').count(), (n) => n > 0, 'the network has answered', 120_000);
+  await computed(page);
   assert.ok(await at(page, 'attribution-untrained').isVisible(), 'said plainly');
   await at(page, 'attribution').getByTestId('passes-ask').click();
   const progress = at(page, 'attribution').locator('progress');
@@ -80,13 +113,29 @@ scenario('GoogLeNet: on demand, with progress and an end', { query: '?variant=go
   await until(async () => Number(await progress.getAttribute('value').catch(() => 0)), (n) => n >= 2, 'some places are known', 120_000);
   await at(page, 'attribution').getByTestId('passes-ask').click();
   await until(() => progress.count(), (n) => n === 0, 'it was stopped');
-  await at(page, 'method-gradcam').click();
-  await at(page, 'attribution').getByTestId('passes-ask').click();
-  await measured(page, 'attribution', 120_000);
+  for (const method of ['saliency', 'gradcam']) {
+    await calm(`${method} is computed`, async () => {
+      await at(page, `method-${method}`).click();
+      await at(page, 'attribution').getByTestId('passes-ask').click();
+      await measured(page, 'attribution', 120_000);
+    });
+    assert.ok(await coloured(page, 'attribution-map') > 1000, method);
+  }
   assert.ok(await at(page, 'attribution-of').innerText());
   await axe();
   await shot('attribution googlenet');
   await at(page, 'panel-field').click();
   assert.match(await at(page, 'effective-field').innerText(), /715 × 715 pixels\s+The theoretical field reaches far/);
   await page.locator('[data-testid^=field-inception]').first().waitFor();
+  await calm('a row of the table is chosen, and the field of its unit measured', async () => {
+    await at(page, 'field-conv2.3x3').getByRole('button').click();
+    await until(() => at(page, 'effective-field').innerText(), (t) => /^19 × 19 pixels/.test(t), 'the field of conv2', 30_000);
+    await at(page, 'effective-over').selectOption('noise');
+    await at(page, 'effective').getByTestId('passes-ask').click();
+    await measured(page, 'effective', 120_000);
+  });
+  const side = Number(await at(page, 'effective-size').getAttribute('data-side'));
+  assert.ok(side > 0 && side <= 19, `${side} of 19 pixels`);
+  await axe();
+  await shot('effective googlenet');
 });

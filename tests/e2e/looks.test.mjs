@@ -2,13 +2,7 @@
 // and what a program can see of looks: nothing wider than the window, no text cut off in a button, no complaint of the browser.
 import assert from 'node:assert/strict';
 import { scenario } from './harness.mjs';
-import { at, engine, strokes, until } from './page.mjs';
-
-// Goes to an address within the page, without loading it anew.
-const visit = (page, query) => page.evaluate((to) => {
-  history.pushState(null, '', to);
-  dispatchEvent(new PopStateEvent('popstate'));
-}, query);
+import { at, engine, strokes, until, visit } from './page.mjs';
 
 // What does not fit: elements that stick out of the window (scrolled ones do not count), buttons whose text is cut off.
 const misfits = (page) => page.evaluate(() => {

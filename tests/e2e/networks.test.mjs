@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { scenario } from './harness.mjs';
-import { at, engine, strokes, until } from './page.mjs';
+import { at, computed, engine, strokes, until } from './page.mjs';
 
-const computed = (page) => until(() => at(page, 'milliseconds').count(), (n) => n > 0, 'the network has answered', 120_000);
 // Darkest and lightest of the pixels of a canvas, as a screenshot has them: a blank one has none to tell.
 const contrast = async (locator) => (await locator.screenshot()).length;
 
@@ -67,6 +66,21 @@ scenario('own pictures, and files that are none', { query: '?variant=resnet18&ba
   assert.equal((await at(page, 'photo').screenshot()).toString('base64'), before, 'the picture before stays');
   await at(page, 'photo-pick').setInputFiles(path.resolve('www/images/rocket.webp'));
   await until(async () => (await at(page, 'photo').screenshot()).toString('base64') !== before, Boolean, 'the own picture is shown', 60_000);
+  // Dropped, and pasted.
+  const given = async (type) => {
+    const last = (await at(page, 'photo').screenshot()).toString('base64');
+    await page.evaluate(async ([type, where]) => {
+      const blob = await (await fetch(where)).blob();
+      const data = new DataTransfer();
+      data.items.add(new File([blob], 'own.webp', { type: 'image/webp' }));
+      const target = type === 'drop' ? document.querySelector('[data-testid=photo]') : window;
+      const more = { bubbles: true, cancelable: true };
+      target.dispatchEvent(type === 'drop' ? new DragEvent('drop', { ...more, dataTransfer: data }) : new ClipboardEvent('paste', { ...more, clipboardData: data }));
+    }, [type, `images/${type === 'drop' ? 'cat' : 'rocket'}.webp`]);
+    await until(async () => (await at(page, 'photo').screenshot()).toString('base64') !== last, Boolean, `a picture by ${type}`, 60_000);
+  };
+  await given('drop');
+  await given('paste');
   await at(page, 'photo-1').click();
   await until(() => at(page, 'photo-1').getAttribute('aria-pressed'), (v) => v === 'true', 'a sample again');
 });

@@ -34,3 +34,12 @@ export const strokes = (digit) => DIGITS.find((d) => d.digit === digit).strokes;
 
 // A number that the page shows, without its thousands' separators.
 export const number = async (page, name) => Number((await at(page, name).first().innerText()).replace(/[^\d.eE+−-]/g, '').replace('−', '-'));
+
+// Goes to an address within the page, without loading it anew.
+export const visit = (page, query) => page.evaluate((to) => {
+  history.pushState(null, '', to);
+  dispatchEvent(new PopStateEvent('popstate'));
+}, query);
+
+// The network has answered what it was shown.
+export const computed = (page) => until(() => at(page, 'milliseconds').count(), (n) => n > 0, 'the network has answered', 120_000);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { scenario } from './harness.mjs';
-import { at, engine, until } from './page.mjs';
+import { at, computed, engine, until } from './page.mjs';
 
 // Records what the page tells the engine to paint on the stage: { size, rects }, newest last.
 const recordPaints = (page) => page.addInitScript(() => {
@@ -211,6 +211,13 @@ scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu:
     await at(page, 'fold-conv3_1').click();
     await until(() => at(page, 'card-layer2.0.conv2').count(), (n) => n === 0, 'folded again');
   });
+  await at(page, 'export').locator('summary').click();
+  for (const [name, least] of [['export-svg', 20_000], ['export-png', 100_000]]) {
+    const [download] = await Promise.all([page.waitForEvent('download', { timeout: 60_000 }), at(page, name).click()]);
+    const { size } = fs.statSync(await download.path());
+    assert.ok(size > least, `${download.suggestedFilename()}: ${size} bytes`);
+  }
+  await at(page, 'export').locator('summary').click();
   await at(page, 'stage-wide').click();
   await until(() => page.url(), (url) => /stage=wide/.test(url), 'the address has it');
   await rest(page);
@@ -223,6 +230,33 @@ scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu:
   await page.keyboard.press('Escape');
   await until(() => page.url(), (url) => !/stage=wide/.test(url), 'back to the page');
 });
+
+for (const [name, query, layer, least] of [['LeNet-5', '', 'c3', 5], ['GoogLeNet', '&variant=googlenet', 'conv2.3x3', 12]]) {
+  scenario(`${name}: what a unit sees, through every layer before it, and what a pixel reaches`, { gpu: false, query: `?backend=cpu&lang=en${query}`, timeout: 120_000 }, async ({ page, calm, shot, axe }) => {
+    await engine(page);
+    if (!query) await at(page, 'sample-3').click();
+    await computed(page);
+    const patches = () => at(page, 'field').locator('.patch').count();
+    const card = at(page, `card-${layer}`);
+    await card.focus();
+    await page.keyboard.press('Enter');
+    await until(patches, (n) => n >= 3, 'its cone');
+    await until(() => page.url(), (url) => url.includes(`layer=${layer}`), 'the layer is chosen');
+    await calm('unit after unit is pointed at by keys', async () => {
+      for (let i = 0; i < 12; i++) await page.keyboard.press(i % 2 ? 'ArrowDown' : 'ArrowRight');
+      await page.keyboard.press('PageDown');
+    });
+    const seen = await patches();
+    await at(page, 'card-input').focus();
+    await page.keyboard.press('Enter');
+    await until(patches, (n) => n >= least && n > seen, 'what a pixel reaches', 20_000);
+    await calm('pixel after pixel is pointed at', async () => {
+      for (let i = 0; i < 12; i++) await page.keyboard.press(i % 2 ? 'ArrowDown' : 'ArrowRight');
+    });
+    await axe();
+    await shot(`reached ${name}`);
+  });
+}
 
 scenario('two fingers zoom, one pans', { gpu: false, query: '?backend=cpu&lang=ko', viewport: { width: 390, height: 844 }, touch: true, timeout: 120_000 }, async ({ page, axe, shot }) => {
   await engine(page);

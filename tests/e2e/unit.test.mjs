@@ -1,7 +1,7 @@
 // One unit told step by step, and all maps and filters of a layer: on LeNet-5, and on GoogLeNet with its concats, pools and untrained maps.
 import assert from 'node:assert/strict';
 import { scenario } from './harness.mjs';
-import { at, engine, until } from './page.mjs';
+import { at, computed, engine, until, visit } from './page.mjs';
 
 const told = (page) => at(page, 'arithmetic').locator('[data-running]');
 const step = async (page) => Number(await told(page).getAttribute('data-step'));
@@ -98,7 +98,7 @@ scenario('all maps of a layer, one of them large, and back to a unit', { query: 
 
 scenario('GoogLeNet: colours, concats, pools, and only a page of maps', { query: '?variant=googlenet&backend=cpu&lang=en&view=layer&layer=conv1.7x7_s2', timeout: 240_000 }, async ({ page, axe, shot, calm }) => {
   await engine(page);
-  await until(() => at(page, 'milliseconds').count(), (n) => n > 0, 'the network has answered', 120_000);
+  await computed(page);
   await until(() => at(page, 'dead-units').count(), (n) => n > 0, 'conv1 in numbers', 60_000);
   await until(async () => (await picture(at(page, 'filters-coloured'))).length, (n) => n > 5_000, 'its 64 kernels in colour', 30_000);
   await shot('googlenet conv1');
@@ -112,6 +112,13 @@ scenario('GoogLeNet: colours, concats, pools, and only a page of maps', { query:
     await at(page, 'layer-select').selectOption({ label: found });
     await until(() => at(page, 'maps-view').locator('h3').first().innerText(), (text) => text.toLowerCase().includes(found.toLowerCase()), found, 30_000);
     await until(() => page.locator('[data-testid^=map-]').count(), (n) => n > 0 && n <= 128, 'a page of maps', 30_000);
+    await calm('maps are sorted, scaled, coloured, turned over', async () => {
+      await at(page, 'order').selectOption({ index: 1 });
+      await at(page, 'scale').selectOption({ index: 1 });
+      await at(page, 'colours').selectOption({ index: 1 });
+      await at(page, 'page-after').click();
+      await page.waitForTimeout(500);
+    });
   }
   const map = page.locator('[data-testid^=map-]').nth(3);
   await map.click();
@@ -121,4 +128,81 @@ scenario('GoogLeNet: colours, concats, pools, and only a page of maps', { query:
   await at(page, 'unit-slider').fill('1');
   await until(() => step(page), (n) => n === 1, 'its first step');
   await shot('googlenet unit');
+});
+
+const value = async (page) => Number(await told(page).getAttribute('data-value'));
+// The unit of this address, once it is told: which it is, and its value.
+async function unitAt(page, query, from) {
+  await visit(page, query);
+  await until(() => at(page, 'walk').locator('..').locator('figcaption').innerText(), (text) => from.test(text), `${query} comes from ${from}`, 30_000);
+  await told(page).waitFor();
+  return value(page);
+}
+
+scenario("GoogLeNet: each part of a concat, neighbours across maps, a sum of 192 maps forwards and backwards", { query: '?variant=googlenet&backend=cpu&lang=en&layer=norm1&unit=20,14,14', gpu: false, timeout: 240_000 }, async ({ page, axe, shot, calm }) => {
+  await engine(page);
+  await computed(page);
+  await at(page, 'unit-slider').waitFor({ timeout: 60_000 });
+  assert.match(await told(page).locator('svg > title').textContent(), /Σ x² = .* k \+ α·Σ x² = .* \/ [\d.]+\^β/s, 'local response normalisation');
+  const address = '?variant=googlenet&backend=cpu&lang=en&groups=inception_3a';
+  // 64 maps of 1×1, 128 of 3×3, 32 of 5×5, 32 after pooling: the first of each part, and the last of all.
+  for (const [map, part, own] of [[0, '1x1', 0], [64, '3x3', 0], [192, '5x5', 0], [255, 'pool_proj', 31]]) {
+    const joined = await unitAt(page, `${address}&layer=inception_3a&unit=${map},10,10`, new RegExp(`${part.replace('_', '.')}.*${own}\\b.*→`, 'i'));
+    const before = await unitAt(page, `${address}&layer=inception_3a.${part}&unit=${own},10,10`, new RegExp(`→.*${part.replace('_', '.')}.*${own}`, 'i'));
+    assert.equal(joined, before, `map ${map} of the concat is map ${own} of ${part}`);
+  }
+  await visit(page, `${address}&layer=conv2.3x3&unit=100,30,30`);
+  await until(() => at(page, 'walk').locator('..').locator('figcaption').innerText(), (text) => /conv2.*→.*100/i.test(text), 'the convolution', 30_000);
+  await calm('a sum of 64 maps plays, and its window slides', async () => {
+    await at(page, 'unit-speed').selectOption('30');
+    await at(page, 'unit-slider').fill('1');
+    await at(page, 'unit-play').click();
+    await until(() => step(page), (n) => n > 20, 'it plays');
+    await at(page, 'unit-play').click();
+    await at(page, 'unit-course').selectOption('units');
+    await at(page, 'unit-play').click();
+    await until(() => at(page, 'walk').locator('.veil').count(), (n) => n > 0, 'the map fills');
+    await page.waitForTimeout(500);
+    await at(page, 'unit-play').click();
+  });
+  await calm('the gradient is asked for', async () => {
+    await at(page, 'backward-toggle').click();
+    await at(page, 'backward-chain').waitFor({ timeout: 60_000 });
+  });
+  assert.ok(Number.isFinite(Number(await at(page, 'backward-chain').getAttribute('data-delta'))));
+  await axe();
+  await shot('googlenet backwards');
+});
+
+scenario('VGG-16: the longest sum there is, 25,088 products, and a page of 4,096 units', { query: '?variant=vgg16&backend=cpu&lang=en&layer=classifier.0&unit=12,0,0', gpu: false, timeout: 240_000 }, async ({ page, calm, shot }) => {
+  await engine(page);
+  await computed(page);
+  await at(page, 'unit-slider').waitFor({ timeout: 60_000 });
+  const elements = await told(page).locator('svg *').count();
+  assert.ok(elements < 60, `${elements} elements`);
+  const all = Number(await at(page, 'unit-slider').getAttribute('max'));
+  await calm('it is stepped, scrubbed and played', async () => {
+    await at(page, 'unit-back').click();
+    await until(() => step(page), (n) => n === all - 1, 'a step back');
+    for (const to of [1, 5, all >> 1]) {
+      await at(page, 'unit-slider').fill(String(to));
+      await until(() => step(page), (n) => n === to, `step ${to}`);
+    }
+    await at(page, 'unit-speed').selectOption('30');
+    await at(page, 'unit-play').click();
+    await until(() => step(page), (n) => n > (all >> 1) + 10, 'it plays');
+    await at(page, 'unit-play').click();
+  });
+  await calm('the next unit is opened', async () => {
+    await at(page, 'unit-course').selectOption('units');
+    await at(page, 'unit-forward').click();
+    await until(() => page.url(), (url) => /unit=13,0,0/.test(url), 'the next unit');
+    await page.waitForTimeout(1000);
+  });
+  await shot('vgg16 fc6');
+  await calm('its units are shown', async () => {
+    await at(page, 'panel-layer').click();
+    await until(() => page.locator('[data-testid^=map-]').count(), (n) => n > 300 && n <= 512, 'a page of units', 30_000);
+    await page.waitForTimeout(1000);
+  });
 });
