@@ -107,14 +107,14 @@ pub fn Panels() -> Html {
             <div class="tabs" role="tablist" aria-label={words.get("panels-label")} hidden={panels.len() < 2}>
                 { for panels.iter().enumerate().map(tab) }
             </div>
-            { body(Panel::Inspect, "inspect", html! {
+            { body(Panel::Inspect, "inspect wide", html! {
                 <>
                     <Arithmetic described={described.clone()} {selection} seen={panel == Panel::Inspect} />
                     <Layer described={described.clone()} {card} />
                 </>
             }) }
             { body(Panel::Layer, "inspect wide", html! { <Maps described={described.clone()} {card} seen={panel == Panel::Layer} /> }) }
-            { body(Panel::Field, "inspect", html! {
+            { body(Panel::Field, "inspect pair", html! {
                 <>
                     <Effective described={described.clone()} {card} />
                     if panel == Panel::Field {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { DIST, scenario } from './harness.mjs';
-import { at, engine, number, reads, strokes, until } from './page.mjs';
+import { at, engine, number, reads, strokes, until, visit } from './page.mjs';
 
 const query = '?backend=cpu&lang=en';
 
@@ -73,10 +73,23 @@ scenario('keyboard alone: to a unit and its arithmetic, and back', { query }, as
 
 scenario('the page answers while the CPU engine trains', { query, timeout: 90_000 }, async ({ page, calm }) => {
   await engine(page);
+  await at(page, 'sample-3').click();
   await at(page, 'panel-training').click();
   await at(page, 'train-play').click();
   await until(() => number(page, 'step'), (step) => step >= 40, '40 steps', 60_000);
-  await calm('the engine trains', () => page.waitForTimeout(4000));
+  await calm('the engine trains', () => page.waitForTimeout(3000));
+  const unit = () => at(page, 'arithmetic').locator('[data-value]').getAttribute('data-value');
+  await calm('it trains and a unit is told anew', async () => {
+    await visit(page, `${query}&layer=c3&unit=7,2,5`);
+    const first = await until(unit, Boolean, 'the unit');
+    await until(unit, (now) => now !== first, 'its value follows');
+    await page.waitForTimeout(2000);
+  });
+  await calm('it trains and all maps of a layer follow', async () => {
+    await at(page, 'panel-layer').click();
+    await at(page, 'dead-units').waitFor();
+    await page.waitForTimeout(2000);
+  });
 });
 
 scenario('a device lost while nobody asks anything of it: the page says so by itself', { query: '?backend=gpu&lang=en', timeout: 90_000, open: false }, async ({ page, context, go }) => {

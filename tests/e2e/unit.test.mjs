@@ -174,7 +174,7 @@ scenario("GoogLeNet: each part of a concat, neighbours across maps, a sum of 192
   await shot('googlenet backwards');
 });
 
-scenario('VGG-16: the longest sum there is, 25,088 products, and a page of 4,096 units', { query: '?variant=vgg16&backend=cpu&lang=en&layer=classifier.0&unit=12,0,0', gpu: false, timeout: 240_000 }, async ({ page, calm, shot }) => {
+scenario('VGG-16: the longest sum there is, 25,088 products, and a page of 4,096 units, what it looks at', { query: '?variant=vgg16&backend=cpu&lang=en&layer=classifier.0&unit=12,0,0', gpu: false, timeout: 240_000 }, async ({ page, calm, shot }) => {
   await engine(page);
   await computed(page);
   await at(page, 'unit-slider').waitFor({ timeout: 60_000 });
@@ -205,4 +205,13 @@ scenario('VGG-16: the longest sum there is, 25,088 products, and a page of 4,096
     await until(() => page.locator('[data-testid^=map-]').count(), (n) => n > 300 && n <= 512, 'a page of units', 30_000);
     await page.waitForTimeout(1000);
   });
+  await at(page, 'panel-attribution').click();
+  for (const method of ['gradcam', 'saliency']) {
+    await calm(`${method} of 138 million parameters`, async () => {
+      await at(page, `method-${method}`).click();
+      await at(page, 'attribution').getByTestId('passes-ask').click();
+      await until(() => at(page, 'attribution').getByTestId('passes').getAttribute('data-done'), (done) => done === 'true', method, 60_000);
+    });
+  }
+  await shot('vgg16 saliency');
 });
