@@ -59,6 +59,9 @@ fn networks() -> Vec<(String, Architecture)> {
     all
 }
 
+/// Type on a laptop.
+const FONT: f32 = 12.0;
+
 const PAGES: [(f32, f32); 5] = [(1920.0, 760.0), (1440.0, 560.0), (1100.0, 480.0), (768.0, 600.0), (390.0, 500.0)];
 
 fn stages() -> Vec<(String, Architecture, Stage)> {
@@ -223,10 +226,14 @@ fn every_network_is_laid_out_without_a_fault() {
         let few = groups.iter().step_by(groups.len() / 4 + 1).map(|g| vec![g.clone()]);
         let toggles = [Vec::new(), open].into_iter().chain(few);
         for (i, toggled) in toggles.enumerate() {
-            let views: &[[f32; 2]] = if i < 2 { &[[1100.0, 470.0], [366.0, 440.0]] } else { &[[1100.0, 470.0]] };
-            for &view in views {
-                let at = format!("{} in {view:?}, {toggled:?}", v.name);
-                let stage = surface(&net, view, &toggled, &Words::default());
+            // Laptop, phone, a laptop's projector, 4K.
+            let all =
+                [([1100.0, 470.0], FONT), ([366.0, 440.0], FONT), ([950.0, 420.0], 17.0), ([3400.0, 1000.0], 23.0)];
+            for &(view, font) in if i < 2 { &all[..] } else { &all[..1] } {
+                let at = format!("{} in {view:?} at {font} px, {toggled:?}", v.name);
+                let stage = surface(&net, view, font, &toggled, &Words::default());
+                let smallest = stage.cards.iter().flat_map(|c| &c.labels).filter(|l| l.class != "class");
+                assert!(smallest.clone().all(|l| l.size >= font), "{at}: type grows with the page's");
                 check_cards(&at, &stage);
                 check_edges(&at, &net, &stage);
                 check_groups(&at, &net, &stage);
@@ -292,30 +299,58 @@ fn shortcuts_are_named_and_towers_stand_apart() {
     let open = |name: &str, toggled: &[&str]| {
         let net = variant(name).unwrap().build().unwrap();
         let toggled: Vec<String> = toggled.iter().map(|t| t.to_string()).collect();
-        (surface(&net, [1100.0, 470.0], &toggled, &words), net)
+        (surface(&net, [1100.0, 470.0], FONT, &toggled, &words), net)
     };
     let (stage, _) = open("resnet50", &["conv2_1", "conv2_2"]);
     let texts: Vec<&str> = stage.notes.iter().map(|l| l.text.as_str()).collect();
     assert_eq!(texts, ["projection", "identity"]);
+    // A closed group says what it hides.
+    let told = |stage: &Stage| -> Vec<String> {
+        stage.cards.iter().map(|c| c.op.clone()).filter(|op| op.contains("skip")).collect()
+    };
+    assert_eq!(told(&stage)[..2], ["3 layers, skip: identity", "4 layers, skip: projection"]);
+    let whole = told(&open("resnet152", &[]).0);
+    assert_eq!(whole[2], "109 layers, skip: projection, skip: identity × 35");
+    for card in stage.cards.iter().filter(|c| c.op.contains("skip")) {
+        for labels in [&card.labels, &card.middle] {
+            assert!(labels.iter().any(|l| l.class == "skips" && l.text.starts_with("skip: ")), "{}", card.title);
+        }
+    }
     assert!(stage.edges.iter().filter(|e| e.kind.is_some()).all(|e| e.curved), "as arcs");
     let (stage, _) = open("resnet20-cifar", &["stage2_1", "stage2_2"]);
     let mut texts: Vec<&str> = stage.notes.iter().map(|l| l.text.as_str()).collect();
     texts.sort_unstable();
     assert!(texts.contains(&"identity") && texts.contains(&"zero-padded"), "{texts:?}");
-    for name in ["alexnet", "alexnet-digits"] {
-        let (stage, net) = open(name, &[]);
+    for (name, width) in [("alexnet", 1100.0), ("alexnet", 700.0), ("alexnet", 366.0), ("alexnet-digits", 1100.0)] {
+        let net = variant(name).unwrap().build().unwrap();
+        let stage = surface(&net, [width, 470.0], FONT, &[], &words);
         let card = |name: &str| &stage.cards[stage.card_of(net.graph.find(name).unwrap()).unwrap()];
         let edge = |from: &str, to: &str| {
             let ends = [from, to].map(|n| stage.card_of(net.graph.find(n).unwrap()).unwrap());
             stage.edges.iter().find(|e| [e.from, e.to] == ends).unwrap()
         };
-        let band = |e: &Edge| e.strands.iter().all(|s| s.len() == 2);
-        for (from, to, wanted) in
-            [("pool1", "conv2", 2), ("pool2", "conv3", 4), ("conv3", "conv4", 2), ("pool5", "fc6", 2)]
-        {
+        for (from, to, wanted) in [
+            ("pool1", "conv2", 2),
+            ("pool2", "conv3", 4),
+            ("conv3", "conv4", 2),
+            ("pool5", "fc6", 4),
+            ("fc6", "fc7", 4),
+        ] {
+            // From each tower to each that sees it, whether side by side or into another band; and then they cross.
             let edge = edge(from, to);
-            // On its way into another band an edge is a pair, whatever it does.
-            assert_eq!(edge.strands.len(), if band(edge) { wanted } else { 2 }, "{name}: {from} to {to}");
+            assert_eq!(edge.strands.len(), wanted, "{name}: {from} to {to}");
+            let crossing = |a: &[[f32; 2]], b: &[[f32; 2]]| {
+                let side = |p: [f32; 2], q: [f32; 2], r: [f32; 2]| {
+                    ((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])).signum()
+                };
+                let cross = |p: &[[f32; 2]], q: &[[f32; 2]]| {
+                    side(p[0], p[1], q[0]) * side(p[0], p[1], q[1]) < 0.0
+                        && side(q[0], q[1], p[0]) * side(q[0], q[1], p[1]) < 0.0
+                };
+                a.windows(2).any(|p| b.windows(2).any(|q| cross(p, q)))
+            };
+            let across = wanted == 4 && crossing(&edge.strands[1], &edge.strands[2]);
+            assert_eq!(across, wanted == 4, "{name}: {from} to {to}");
         }
         for name in ["conv1", "conv2", "conv3", "conv5"] {
             let card = card(name);
@@ -326,7 +361,10 @@ fn shortcuts_are_named_and_towers_stand_apart() {
                 assert!(inside(tower, map.rect), "{name}: map {}", map.map);
             }
         }
-        assert!(card("fc6").towers.is_empty());
+        assert!(
+            card("fc8").towers.is_empty()
+                && card("fc7").maps.iter().all(|m| m.rows * m.cols == card("fc7").shape.c / 2)
+        );
     }
 }
 
@@ -334,7 +372,7 @@ fn shortcuts_are_named_and_towers_stand_apart() {
 fn the_strip_says_what_each_layer_costs() {
     let words = Words::default();
     let net = variant("lenet5").unwrap().build().unwrap();
-    let lenet = strip(&net.graph, &[], 1100.0, &words);
+    let lenet = strip(&net.graph, &[], 1100.0, FONT, &words);
     let told: Vec<&str> = lenet.columns.iter().map(|c| c.told.as_str()).collect();
     assert_eq!(told[0], "Input · 4.10 kB");
     assert_eq!(told[1], "C1 · 156 params · 117,600 MACs · 18.8 kB · RF 5×5"); // 6·28·28·4 bytes
@@ -342,8 +380,8 @@ fn the_strip_says_what_each_layer_costs() {
     snapshot("strip-lenet5", &lenet.drawing);
     for (name, width) in [("vgg16", 1100.0), ("resnet152", 1100.0), ("googlenet", 366.0)] {
         let net = variant(name).unwrap().build().unwrap();
-        let strip = strip(&net.graph, &[], width, &words);
-        let stage = surface(&net, [width, 470.0], &[], &words);
+        let strip = strip(&net.graph, &[], width, FONT, &words);
+        let stage = surface(&net, [width, 470.0], FONT, &[], &words);
         let nodes = |c: &receptive::scene::strip::Column| c.node;
         assert_eq!(
             strip.columns.iter().map(nodes).collect::<Vec<_>>(),
@@ -358,7 +396,7 @@ fn the_strip_says_what_each_layer_costs() {
 #[test]
 fn a_drawing_stands_alone_without_a_style_sheet() {
     let net = variant("lenet5").unwrap().build().unwrap();
-    let stage = surface(&net, [1100.0, 470.0], &[], &Words::default());
+    let stage = surface(&net, [1100.0, 470.0], FONT, &[], &Words::default());
     let alone = standalone(&to_svg(&stage, "LeNet-5").svg);
     assert!(!alone.contains("var(") && alone.contains("#1f68b3") && alone.contains("117,600 MACs"));
     assert_eq!(
@@ -418,7 +456,7 @@ fn surfaces_are_as_recorded() {
     let cases = [("alexnet", vec![]), ("resnet34", vec!["conv2_1".to_string(), "conv3_1".into()])];
     for (name, toggled) in cases {
         let net = variant(name).unwrap().build().unwrap();
-        let stage = surface(&net, [1100.0, 470.0], &toggled, &Words::default());
+        let stage = surface(&net, [1100.0, 470.0], FONT, &toggled, &Words::default());
         snapshot(&format!("surface-{name}"), &to_svg_at_levels(&stage, name));
     }
 }

@@ -92,8 +92,8 @@ fn keeps_maps(graph: &Graph, id: NodeId) -> bool {
     same && !matches!(node.op.kind(), Kind::Convolution | Kind::Linear | Kind::Output | Kind::Input)
 }
 
-/// In how many towers each node's maps stand (1: not in towers): those that a grouped convolution makes or reads, and what only
-/// hands them on.
+/// In how many towers each node's maps stand (1: not in towers): those that a grouped convolution makes or reads, what only
+/// hands them on, and the vectors between them and the last layer.
 pub fn towers(graph: &Graph) -> Vec<usize> {
     let nodes = graph.nodes();
     let mut towers: Vec<usize> = nodes.iter().map(|n| split(&n.op)).collect();
@@ -108,9 +108,20 @@ pub fn towers(graph: &Graph) -> Vec<usize> {
             }
         }
     }
+    let mut dense = vec![false; nodes.len()]; // read by a fully connected layer, perhaps through others
+    for id in (0..nodes.len()).rev() {
+        let passes = nodes[id].op.kind() == Kind::Linear || dense[id] && nodes[id].shape.map() == 1;
+        nodes[id].inputs.iter().for_each(|&input| dense[input] |= passes);
+    }
     for id in 0..nodes.len() {
-        if keeps_maps(graph, id) && nodes[id].shape.map() > 1 {
-            towers[id] = towers[id].max(towers[nodes[id].inputs[0]]);
+        let [input] = nodes[id].inputs[..] else { continue };
+        let vector = nodes[id].shape.map() == 1;
+        // A vector of neurons is halved as the maps before it are (Krizhevsky et al. 2012, figure 2), but not the last one.
+        let same = matches!(nodes[id].op.kind(), Kind::Linear | Kind::Shape) || keeps_maps(graph, id);
+        let halved = vector && dense[id] && same;
+        let kept = keeps_maps(graph, id) && !vector || halved && nodes[id].shape.c.is_multiple_of(towers[input]);
+        if kept {
+            towers[id] = towers[id].max(towers[input]);
         }
     }
     towers
@@ -149,7 +160,7 @@ mod tests {
         let at = |name: &str| all[graph.find(name).unwrap()];
         let halves = ["conv1", "norm1", "pool1", "conv2", "pool2", "conv3", "relu3", "conv4", "conv5", "pool5"];
         assert_eq!(halves.map(at), [2; 10]);
-        assert_eq!(["input", "flatten", "fc6", "fc8"].map(at), [1; 4]);
+        assert_eq!(["flatten", "fc6", "relu6", "fc7", "input", "fc8"].map(at), [2, 2, 2, 2, 1, 1]);
         let apart = |name: &str| stays_apart(&graph, graph.find(name).unwrap());
         assert_eq!(
             ["conv1", "pool1", "conv2", "conv3", "conv4", "fc6"].map(apart),

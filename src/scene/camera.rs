@@ -140,9 +140,9 @@ impl Camera {
         Self { x: view[0] / 2.0 - x * zoom, y: view[1] / 2.0 - y * zoom, zoom }
     }
 
-    /// What fits.
-    pub fn level(self) -> Level {
-        match self.zoom {
+    /// What fits; where type has to be larger, less does (`coarse`: by this factor).
+    pub fn level(self, coarse: f32) -> Level {
+        match self.zoom / coarse {
             z if z < 0.3 => Level::Far,
             z if z < 0.72 => Level::Middle,
             _ => Level::Near,
@@ -213,7 +213,9 @@ mod tests {
 
     #[test]
     fn levels_follow_the_zoom() {
-        let level = |zoom| Camera { x: 0.0, y: 0.0, zoom }.level();
+        let level = |zoom| Camera { x: 0.0, y: 0.0, zoom }.level(1.0);
         assert_eq!([0.1, 0.5, 1.0, 3.0].map(level), [Level::Far, Level::Middle, Level::Near, Level::Near]);
+        let projected = |zoom| Camera { x: 0.0, y: 0.0, zoom }.level(1.5);
+        assert_eq!([0.4, 0.8, 1.1].map(projected), [Level::Far, Level::Middle, Level::Near]);
     }
 }

@@ -45,7 +45,7 @@ pub struct Label {
     pub at: [f32; 2],
     /// Font size in px.
     pub size: f32,
-    /// CSS class: `title`, `op`, `then`, `shape`, `params`, `macs`, `field`, `more`, `class`; `skip`, `group`.
+    /// CSS class: `title`, `op`, `then`, `skips`, `shape`, `params`, `macs`, `field`, `more`, `class`; `skip`, `group`.
     pub class: &'static str,
 }
 
@@ -82,17 +82,20 @@ pub struct GroupBox {
     pub path: String,
     /// Around its cards.
     pub frame: Frame,
-    /// Its name, in the band where it begins.
+    /// Its name, in the first band that has room for it.
     pub label: Option<Label>,
 }
 
 impl GroupBox {
     /// Where its name and the button that closes it are, if it begins here.
     pub fn name(&self) -> Option<Frame> {
-        let label = self.label.as_ref()?;
-        let wide = bold_width(&label.text, label.size) + label.size * 1.6;
-        Some(Frame::new(label.at[0], label.at[1] - label.size * 1.1, wide, label.size * 1.4))
+        self.label.as_ref().map(name_room)
     }
+}
+
+fn name_room(label: &Label) -> Frame {
+    let wide = bold_width(&label.text, label.size) + label.size * 1.6;
+    Frame::new(label.at[0], label.at[1] - label.size * 1.1, wide, label.size * 1.4)
 }
 
 /// One card on the stage.
@@ -210,8 +213,8 @@ impl Stage {
 enum Picture {
     /// Maps in a grid, or in one grid a tower: `shown` of each.
     Maps { cols: usize, rows: usize, shown: usize, towers: usize },
-    /// A vector as a bitmap.
-    Bitmap { cols: usize, rows: usize, rest: usize },
+    /// A vector as a bitmap, or as one a tower.
+    Bitmap { cols: usize, rows: usize, rest: usize, towers: usize },
     /// Few outputs: a column of cells, a bar beside each.
     Cells,
 }
@@ -253,8 +256,8 @@ impl Picture {
             if last && shape.c <= CELLS {
                 return Self::Cells;
             }
-            let (rows, cols, rest) = bitmap(shape.c);
-            return Self::Bitmap { cols, rows, rest };
+            let (rows, cols, rest) = bitmap(shape.c / towers);
+            return Self::Bitmap { cols, rows, rest, towers };
         }
         let shown = (shape.c / towers).min(most / towers);
         let (small, large) = factors(shown);
@@ -286,7 +289,10 @@ impl Picture {
     fn size(self, shape: Shape, scale: f32) -> [f32; 2] {
         match self {
             Self::Cells => [LABEL + scale * 1.4 + BAR, shape.c as f32 * (scale + 2.0) - 2.0],
-            Self::Bitmap { cols, rows, rest } => [cols as f32 * scale, (rows + usize::from(rest > 0)) as f32 * scale],
+            Self::Bitmap { cols, rows, rest, towers } => {
+                let tower = (rows + usize::from(rest > 0)) as f32 * scale;
+                [cols as f32 * scale, towers as f32 * (tower + APART) - APART]
+            }
             Self::Maps { cols, rows, towers, .. } => {
                 let [w, h] = [shape.w, shape.h].map(|n| (n as f32 * scale).round().max(1.0));
                 let tower = rows as f32 * (h + GUTTER) - GUTTER;
@@ -304,12 +310,16 @@ impl Picture {
                     MapRect { map: i, rect, rows: 1, cols: 1, offset: i }
                 })
                 .collect(),
-            Self::Bitmap { cols, rows, rest } => {
+            Self::Bitmap { cols, rows, rest, towers } => {
                 let (w, h) = (cols as f32 * scale, rows as f32 * scale);
-                let main = MapRect { map: 0, rect: Frame::new(x, y, w, h), rows, cols, offset: 0 };
-                let last = Frame::new(x, y + h, rest as f32 * scale, scale);
-                let last = MapRect { map: 0, rect: last, rows: 1, cols: rest, offset: rows * cols };
-                if rest > 0 { vec![main, last] } else { vec![main] }
+                let tower = h + if rest > 0 { scale } else { 0.0 } + APART;
+                let parts = (0..towers).flat_map(|t| {
+                    let (y, offset) = (y + t as f32 * tower, t * (shape.c / towers));
+                    let main = MapRect { map: 0, rect: Frame::new(x, y, w, h), rows, cols, offset };
+                    let last = Frame::new(x, y + h, rest as f32 * scale, scale);
+                    [main, MapRect { map: 0, rect: last, rows: 1, cols: rest, offset: offset + rows * cols }]
+                });
+                parts.filter(|m| m.cols > 0).collect()
             }
             Self::Maps { cols, rows, shown, towers } => {
                 let [w, h] = [shape.w, shape.h].map(|n| (n as f32 * scale).round().max(1.0));
@@ -332,7 +342,7 @@ impl Picture {
     /// Where each tower's maps are, if the picture is `w` × `h` from this corner on.
     fn towers(self, [x, y]: [f32; 2], [w, h]: [f32; 2]) -> Vec<Frame> {
         match self {
-            Self::Maps { towers, .. } if towers > 1 => {
+            Self::Maps { towers, .. } | Self::Bitmap { towers, .. } if towers > 1 => {
                 let step = (h + APART) / towers as f32;
                 (0..towers).map(|t| Frame::new(x, y + t as f32 * step, w, step - APART)).collect()
             }
@@ -358,6 +368,7 @@ struct Draft {
     /// Parameters and multiply-adds in three digits.
     brief: Vec<(&'static str, String)>,
     left_out: usize,
+    font: f32,
 }
 
 /// What a card's picture depends on beside its own facts.
@@ -398,9 +409,15 @@ impl Draft {
             Some(_) => put(&words.folded, &[&card.nodes.iter().filter(layers).count().to_string()]),
             None => describe::label(&graph.nodes()[card.layer].op),
         };
+        let skip = |(kind, n): (SkipKind, usize)| {
+            let name = kind_name(kind, words);
+            put(&words.skip, &[&if n > 1 { format!("{name} × {n}") } else { name.to_string() }])
+        };
+        let skips: Vec<String> = layout::hidden(graph, card).into_iter().map(skip).collect();
         let text = |template: &str, n: u64| if n == 0 { String::new() } else { put(template, &[&grouped(n)]) };
         let rf = facts.field.map(|f| put(&words.field, &[&format!("{}×{}", f.size[0], f.size[1])]));
-        let head = [("title", short, font + 3.0), ("op", op, font), ("then", facts.then.join(" · "), font)];
+        let mut head = vec![("title", short, font + 3.0), ("op", op, font), ("then", facts.then.join(" · "), font)];
+        head.extend(skips.into_iter().map(|text| ("skips", text, font)));
         let foot = [
             (
                 "more",
@@ -430,6 +447,7 @@ impl Draft {
             foot: filled(&foot),
             brief: brief.into_iter().filter(|l| !l.1.is_empty()).collect(),
             left_out,
+            font,
         }
     }
 
@@ -473,7 +491,14 @@ impl Draft {
             });
         };
         self.head.iter().for_each(|l| line(&mut y, l));
-        let head = Frame::new(rect.x + PAD, rect.y + 4.0, rect.w - 2.0 * PAD, y - rect.y - 4.0);
+        let mut head = Frame::new(rect.x + PAD, rect.y + 4.0, rect.w - 2.0 * PAD, y - rect.y - 4.0);
+        let skips: Vec<_> = self.head.iter().filter(|l| l.0 == "skips").map(|l| (l.0, l.1.clone())).collect();
+        let mut middle = Vec::new();
+        if !skips.is_empty() {
+            let name = head.h * 2.0 / (2 + skips.len()) as f32;
+            middle = Self::fill(&skips, Frame { y: head.y + name, h: head.h - name, ..head }, 20.0);
+            head.h = name;
+        }
         y += 4.0;
         let [w, h] = self.picture_size(self.scale);
         let x = (rect.x + (rect.w - w) / 2.0).round();
@@ -487,11 +512,11 @@ impl Draft {
         // Where a button opens a group, the title leaves it room.
         let button = if self.kind == Kind::Join && card.folded.is_some() { 20.0 } else { 0.0 };
         let find = |class: &str| self.foot.iter().find(|l| l.0 == class).map(|l| (l.0, l.1.clone()));
-        let mut middle = Self::fill(
+        middle.extend(Self::fill(
             &[("title", self.head.first().map(|l| l.1.clone()).unwrap_or_default())],
             Frame { w: head.w - button, ..head },
             30.0,
-        );
+        ));
         let rows: Vec<_> = find("shape").into_iter().chain(self.brief.clone()).chain(find("field")).collect();
         middle.extend(Self::fill(&rows, foot, 24.0));
         let name = Frame::new(head.x, rect.y + 6.0, head.w - button, (rect.h * 0.3).min(64.0));
@@ -499,7 +524,8 @@ impl Draft {
         let mut bars = Vec::new();
         if self.picture == Picture::Cells {
             for (i, map) in maps.iter().enumerate() {
-                let size = 12f32.min(scale);
+                let digits = (maps.len().max(2) - 1).ilog10() as f32 + 1.0;
+                let size = self.font.min(scale).min((LABEL - 1.0) / (0.62 * digits));
                 let at = [x, top + i as f32 * (scale + 2.0) + scale / 2.0 + size * 0.36];
                 labels.push(Label { text: i.to_string(), at, size, class: "class" });
                 middle.push(Label { text: i.to_string(), at, size, class: "class" });
@@ -562,6 +588,8 @@ struct Deck<'a> {
     open: Vec<String>,
     drafts: Vec<Draft>,
     bonds: Bonds,
+    /// Some stand in towers.
+    towers: bool,
     words: &'a Words,
     /// Size of the type in which groups and shortcuts are named.
     names: f32,
@@ -610,7 +638,8 @@ impl<'a> Deck<'a> {
             Draft::new(graph, &cards[i], short(graph, &cards[i], &open), &facts[i], at, font, words)
         };
         let drafts = (0..cards.len()).map(draft).collect();
-        let mut deck = Self { graph, cards, open, drafts, bonds: Bonds::default(), words, names: font + 1.0 };
+        let towers = towers.iter().any(|&n| n > 1);
+        let mut deck = Self { graph, cards, open, drafts, bonds: Bonds::default(), towers, words, names: font + 1.0 };
         deck.bonds = deck.bind();
         deck
     }
@@ -648,7 +677,8 @@ impl<'a> Deck<'a> {
         Spacing {
             column: 18.0 + 2.0 * AROUND * levels,
             row: 2.0 * AROUND * levels + self.names.max(36.0),
-            band: 40.0 + 2.0 * AROUND * levels,
+            // Lines from tower to tower cross there.
+            band: if self.towers { 68.0 } else { 40.0 } + 2.0 * AROUND * levels,
             lane: 16f32.max(self.names + 4.0),
             head: levels * (line + AROUND + self.names * 0.6),
             width,
@@ -727,7 +757,10 @@ impl<'a> Deck<'a> {
     }
 
     fn finish(self, placed: layout::Placement, [left, top]: [f32; 2], size: [f32; 2]) -> Stage {
-        let op = |d: &Draft| d.head.iter().find(|l| l.0 == "op").map(|l| l.1.clone()).unwrap_or_default();
+        let op = |d: &Draft| {
+            let told = d.head.iter().filter(|l| matches!(l.0, "op" | "skips")).map(|l| l.1.as_str());
+            told.collect::<Vec<_>>().join(", ")
+        };
         let frames = placed.frames.iter().map(|f| Frame::new(f.x + left, f.y + top, f.w, f.h));
         let drafts = self.drafts.into_iter().zip(frames).zip(&self.cards);
         let mut cards: Vec<StageCard> = drafts
@@ -767,6 +800,7 @@ impl Stage {
             let mut seen: Vec<usize> = members.iter().map(|&i| bands[i]).collect();
             seen.sort_unstable();
             seen.dedup();
+            let last = seen.last().copied().unwrap_or(0);
             for band in seen {
                 let here = members.iter().filter(|&&i| bands[i] == band).map(|&i| self.cards[i].rect);
                 let Some(cards) = here.reduce(Frame::around) else { continue };
@@ -779,20 +813,22 @@ impl Stage {
                 let (pad, head) = (levels as f32 * AROUND, levels as f32 * names * 1.4);
                 let inner = around.grow(pad);
                 let frame = Frame::new(inner.x, inner.y - head, inner.w, inner.h + head);
-                let label = (!named).then(|| {
+                // Its name: where no edge runs, in smaller type or in another band if need be.
+                let name = |size: f32, t: f32| {
                     let text = group_name(group).to_string();
-                    let wide = bold_width(&text, names) + names * 1.6; // and a button that closes it
-                    let y = frame.y + names * 1.1;
-                    let at = |x: f32| Label { text: text.clone(), at: [x, y], size: names, class: "group" };
-                    let spots =
-                        [0.0, 1.0, 0.5, 0.25, 0.75].map(|t| frame.x + 6.0 + t * (frame.w - wide - 12.0).max(0.0));
-                    let free = |x: &f32| {
-                        let taken = Frame::new(*x, frame.y, wide, names * 1.4).grow(1.0);
-                        !runs.iter().any(|r| r.overlaps(taken))
-                    };
-                    at(spots.into_iter().find(free).unwrap_or(spots[0]))
-                });
-                named = true;
+                    let wide = bold_width(&text, size) + size * 1.6; // and a button that closes it
+                    let x = frame.x + 6.0 + t * (frame.w - wide - 12.0).max(0.0);
+                    Label { text, at: [x, frame.y + size * 1.1], size, class: "group" }
+                };
+                let free = |label: &Label| {
+                    let taken = name_room(label).grow(1.0);
+                    !runs.iter().any(|r| r.overlaps(taken))
+                };
+                let sizes = [1.0, 0.8, 0.6].map(|s| names * s);
+                let spots = sizes.into_iter().flat_map(|size| [0.0, 1.0, 0.5, 0.25, 0.75].map(|t| name(size, t)));
+                let label = spots.filter(|_| !named).find(free);
+                let label = label.or_else(|| (!named && band == last).then(|| name(names, 0.0)));
+                named |= label.is_some();
                 self.boxes.push(GroupBox { path: group.clone(), frame, label });
             }
         }
@@ -860,15 +896,30 @@ impl Stage {
                 let pairs = (0..n).flat_map(|i| (0..m).map(move |j| (i, j))).filter(|(i, j)| !apart || i == j);
                 edge.strands = pairs.map(|(i, j)| vec![[a.rect.right(), y(a, i, j)], [b.rect.x, y(b, j, i)]]).collect();
             } else {
-                // Beside one another on the way into another band.
+                // Beside one another on the way into another band; before the card from each tower to each that sees it.
                 let last = edge.points.len() - 1;
-                let strand = |i: usize| {
-                    let by = (i as f32 - 0.5) * 6.0;
+                let [before, end] = [edge.points[last - 1], edge.points[last]];
+                let fall = end[1] - before[1];
+                let apart = apart || before[0] != end[0] || fall < 18.0;
+                let aside = |i: usize, of: usize, by: f32| if of > 1 { (i as f32 - 0.5) * by } else { 0.0 };
+                let strand = |(i, j): (usize, usize)| {
+                    let by = aside(i, n.max(if apart { m } else { 1 }), 6.0);
                     let shift =
                         |(k, p): (usize, &[f32; 2])| [p[0] + by, if k == 0 || k == last { p[1] } else { p[1] + by }];
-                    edge.points.iter().enumerate().map(shift).collect()
+                    let mut line: Vec<[f32; 2]> = edge.points.iter().enumerate().map(shift).collect();
+                    if !apart {
+                        // The first third straight, then across.
+                        line[last] = [end[0] + aside(j, m, 28f32.min(b.rect.w / 2.0)), end[1]];
+                        line.insert(last, [before[0] + aside(i, n, 28f32.min(b.rect.w / 2.0)), before[1] + fall * 0.3]);
+                        line[last - 1][0] = line[last][0];
+                    }
+                    line
                 };
-                edge.strands = (0..n.max(m)).map(strand).collect();
+                let pairs = (0..n).flat_map(|i| (0..m).map(move |j| (i, j)));
+                edge.strands = match apart {
+                    true => (0..n.max(m)).map(|i| strand((i, i))).collect(),
+                    false => pairs.map(strand).collect(),
+                };
             }
         }
     }
@@ -922,9 +973,10 @@ pub fn stage(net: &Architecture, width: f32, height: f32, toggled: &[String], wo
 const SHRINK: f32 = 1.0 / 1.4;
 
 /// Lays a network out to be seen through a viewport of this size (px): in one band where that can be read as a whole (a little
-/// smaller than it is, if need be), else in as many bands as make the whole appear largest.
-pub fn surface(net: &Architecture, [width, height]: [f32; 2], toggled: &[String], words: &Words) -> Stage {
-    let deck = Deck::new(net, font(width), toggled, words);
+/// smaller than it is, if need be), else in as many bands as make the whole appear largest. `font`: size of its type in px.
+pub fn surface(net: &Architecture, [width, height]: [f32; 2], font: f32, toggled: &[String], words: &Words) -> Stage {
+    let type_scale = font / 12.0;
+    let deck = Deck::new(net, font, toggled, words);
     let least = deck.place(&deck.spacing(f32::INFINITY), true).size[0] + 2.0 * MARGIN;
     let wider = (least / width).max(1.0);
     let mut deck = if wider * SHRINK <= 1.0 {
@@ -945,7 +997,7 @@ pub fn surface(net: &Architecture, [width, height]: [f32; 2], toggled: &[String]
         deck
     };
     // Small pictures: what is seen as a whole is to be read as a whole, and one can go nearer.
-    deck.grow_free(120.0);
+    deck.grow_free(120.0 * type_scale);
     let widest = deck.drafts.iter().map(|d| d.size(d.scale)[0]).fold(0f32, f32::max);
     let edge = deck.edge();
     let zoom = |[w, h]: [f32; 2]| (width / (w + 2.0 * edge)).min(height / (h + 2.0 * edge));
@@ -965,7 +1017,7 @@ pub fn surface(net: &Architecture, [width, height]: [f32; 2], toggled: &[String]
     let mut placed = best(&deck);
     if !deck.open.is_empty() {
         // Names of groups are read from as far as the whole is seen.
-        deck.names = (11.0 / zoom(placed.size)).clamp(deck.names, 36.0);
+        deck.names = (11.0 * type_scale / zoom(placed.size)).clamp(deck.names, 36.0 * type_scale);
         deck.bonds = deck.bind();
         placed = best(&deck);
     }
@@ -1112,9 +1164,9 @@ fn draw(stage: &Stage, title: &str, levels: bool) -> Drawing {
         stage.cards.iter().flat_map(|c| &c.labels).for_each(|label| write(&mut svg, label));
         svg.raw(r#"</g><g class="middle">"#);
         stage.cards.iter().flat_map(|c| &c.middle).for_each(|label| write(&mut svg, label));
-        svg.raw(r#"</g><g class="near middle">"#);
+        svg.raw("</g>");
         notes(&mut svg);
-        svg.raw(r#"</g><g class="far">"#);
+        svg.raw(r#"<g class="far">"#);
         for card in &stage.cards {
             slab(&mut svg, card.glyph, card.kind);
             card.far.iter().for_each(|label| write(&mut svg, label));

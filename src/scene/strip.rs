@@ -26,7 +26,7 @@ pub struct Strip {
     pub columns: Vec<Column>,
 }
 
-/// Height of a row; of its bars; type.
+/// Height of a row, of its bars, and type, where the page's type is 12 px.
 const ROW: f32 = 27.0;
 const BAR: f32 = 21.0;
 const TYPE: f32 = 11.0;
@@ -37,8 +37,10 @@ fn bytes(n: u64) -> String {
     if text.contains(' ') { format!("{text}B") } else { format!("{text} B") }
 }
 
-/// The strip of a network whose groups are folded and opened as on the stage; `width` px wide.
-pub fn strip(graph: &Graph, toggled: &[String], width: f32, words: &Words) -> Strip {
+/// The strip of a network whose groups are folded and opened as on the stage; `width` px wide, in type for a stage's
+/// of `font` px.
+pub fn strip(graph: &Graph, toggled: &[String], width: f32, font: f32, words: &Words) -> Strip {
+    let [row, bar, letters] = [ROW, BAR, TYPE].map(|v| (v * font / 12.0).round());
     let (cards, _) = layout::folded(graph, toggled);
     let facts = describe::facts(graph, &cards);
     let side = |f: &Facts| f.field.map_or(0, |f| f.size[0].max(f.size[1])) as u64;
@@ -59,30 +61,31 @@ pub fn strip(graph: &Graph, toggled: &[String], width: f32, words: &Words) -> St
         _ => compact(most(i)),
     };
     let gutter =
-        (0..4).map(|i| text_width(&rows[i].0, TYPE).max(text_width(&peak(i), TYPE))).fold(0f32, f32::max).ceil() + 14.0;
+        (0..4).map(|i| text_width(&rows[i].0, letters).max(text_width(&peak(i), letters))).fold(0f32, f32::max).ceil()
+            + 14.0;
     let step = ((width - gutter - 4.0) / cards.len().max(1) as f32).max(0.5);
-    let height = ROW * 4.0 + 4.0;
+    let height = row * 4.0 + 4.0;
     let mut svg = Svg::new();
     for (i, (name, values)) in rows.iter().enumerate() {
-        let floor = 4.0 + ROW * i as f32 + BAR;
-        svg.text([0.0, floor - 11.0], TYPE, name, &format!(r#"class="name" fill="{INK}""#));
-        svg.text([0.0, floor + 1.0], TYPE - 1.0, &peak(i), &format!(r#"class="peak" fill="{MUTED}""#));
+        let floor = 4.0 + row * i as f32 + bar;
+        svg.text([0.0, floor - letters], letters, name, &format!(r#"class="name" fill="{INK}""#));
+        svg.text([0.0, floor + 1.0], letters * 0.91, &peak(i), &format!(r#"class="peak" fill="{MUTED}""#));
         svg.line([gutter, floor + 0.5], [width, floor + 0.5], &format!(r#"class="floor" stroke="{LINE}""#));
         // Beyond this line a unit sees more than there is.
         if i == 3 && most(i) > image {
-            let y = floor - BAR * image as f32 / most(i) as f32;
+            let y = floor - bar * image as f32 / most(i) as f32;
             svg.line([gutter, y], [width, y], &format!(r#"class="whole" stroke="{FIELD}" stroke-dasharray="2 3""#));
         }
         for (k, &value) in values.iter().enumerate().filter(|(_, v)| **v > 0) {
-            let h = (BAR * value as f32 / most(i) as f32).max(1.0);
-            let bar = Frame::new(gutter + step * (k as f32 + 0.14), floor - h, (step * 0.72).max(0.5), h);
+            let h = (bar * value as f32 / most(i) as f32).max(1.0);
+            let column = Frame::new(gutter + step * (k as f32 + 0.14), floor - h, (step * 0.72).max(0.5), h);
             let fill = match i {
                 2 => MUTED,
                 3 => FIELD,
                 _ if cards[k].folded.is_some() => colour(Kind::Convolution),
                 _ => colour(facts[k].kind),
             };
-            svg.rect(bar, &format!(r#"fill="{fill}""#));
+            svg.rect(column, &format!(r#"fill="{fill}""#));
         }
     }
     let column = |(k, (card, f)): (usize, (&Card, &Facts))| {

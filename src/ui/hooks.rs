@@ -244,11 +244,19 @@ pub fn use_after<K: PartialEq + 'static>(milliseconds: Option<i32>, key: K, f: i
     });
 }
 
+/// A property of the whole page's style.
+fn style(name: &str) -> Option<String> {
+    let root = window().document()?.document_element()?;
+    window().get_computed_style(&root).ok()??.get_property_value(name).ok()
+}
+
 /// A colour of the style sheet (`--ink`).
 pub fn colour(name: &str) -> String {
-    let style = window()
-        .document()
-        .and_then(|d| d.document_element())
-        .and_then(|e| window().get_computed_style(&e).ok().flatten());
-    style.and_then(|s| s.get_property_value(name).ok()).map(|c| c.trim().to_string()).unwrap_or_default()
+    style(name).unwrap_or_default().trim().to_string()
+}
+
+/// Size of the type of drawings in px: it follows the page's, whatever window and mode make of that.
+pub fn drawn_type() -> f32 {
+    let rem = style("font-size").and_then(|size| size.trim_end_matches("px").parse::<f32>().ok());
+    (rem.unwrap_or(14.0) * 0.87).round()
 }

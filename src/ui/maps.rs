@@ -29,7 +29,7 @@ impl Job {
     /// In px of the canvas: maps that lie in the window; for all other cards, that they may be shown next.
     fn rects(&self) -> Vec<PaintRect> {
         let (window, camera) = (self.window(), self.rest.camera);
-        let near = shows_maps(camera.level());
+        let near = shows_maps(self.rest.level());
         let mut out = Vec::new();
         for card in &self.scene.0.cards {
             let source = Source::Value(card.node);

@@ -4,8 +4,8 @@
 use super::beside::Linked;
 use super::export::Export;
 use super::hooks::{
-    Same, Words, go, next_frame, use_client, use_heard, use_network, use_page, use_size, use_window_event, use_words,
-    window,
+    Same, Words, drawn_type, go, next_frame, use_client, use_heard, use_network, use_page, use_size, use_window_event,
+    use_words, window,
 };
 use super::i18n::value as number;
 use super::maps::Maps;
@@ -42,6 +42,7 @@ pub fn scene_words(words: Words) -> scene::Words {
         identity: get("scene-identity"),
         projection: get("scene-projection"),
         padded: get("scene-padded"),
+        skip: get("scene-skip"),
         memory: get("scene-memory"),
         depth: get("scene-depth"),
         sum: get("scene-sum"),
@@ -125,12 +126,13 @@ pub fn Stage() -> Html {
     let width = if width > 0.0 { width } else { guess };
     let room = if wide { (height - 220.0).max(240.0) } else { (height * 0.52).clamp(360.0, 720.0) };
     let size = (width.max(280.0) as u32, room as u32); // room for the panels below
+    let font = drawn_type();
     let stage = use_memo(
-        (network.clone(), size, words, page.view.groups.clone()),
-        |(network, (width, height), words, groups)| {
+        (network.clone(), size, font as u32, words, page.view.groups.clone()),
+        |(network, (width, height), font, words, groups)| {
             network.as_ref().map(|net| {
                 let said = scene_words(*words);
-                let stage = scenes::surface(net, [*width as f32, *height as f32], groups, &said);
+                let stage = scenes::surface(net, [*width as f32, *height as f32], *font as f32, groups, &said);
                 let drawing = scenes::to_svg_at_levels(&stage, &said.network);
                 let map = AttrValue::from(outlines(&stage));
                 (Scene::new((stage, AttrValue::from(drawing.svg))), map)
@@ -145,10 +147,12 @@ pub fn Stage() -> Html {
         // Another stage is seen as a whole; the same with a group opened or folded stays as near as it was.
         let (lens, shown) = (lens.clone(), use_mut_ref(String::new));
         let variant = page.view.variant.clone();
-        use_effect_with((measured, variant), move |(measured, variant)| {
+        // Seen from the back of a room, a card tells less, in larger type.
+        let coarse = if page.view.projector { 1.5 } else { 1.0 };
+        use_effect_with((measured, variant, coarse as f32), move |(measured, variant, coarse)| {
             if let Some((stage, view)) = *measured {
                 let anew = *shown.replace(variant.clone()) != *variant;
-                lens.frame(stage, view, anew);
+                lens.frame(stage, view, *coarse, anew);
             }
         });
     }
@@ -194,7 +198,7 @@ pub fn Stage() -> Html {
     // A unit is pointed at only where maps are shown.
     let hit = {
         let (scene, lens) = (scene.clone(), lens.clone());
-        move |[x, y]: [f32; 2]| scene.0.hit(x, y).filter(|_| shows_maps(lens.now().camera.level()))
+        move |[x, y]: [f32; 2]| scene.0.hit(x, y).filter(|_| shows_maps(lens.now().level()))
     };
     let hover = {
         let (cursor, hit, over, scene) = (cursor.clone(), hit.clone(), over_card.clone(), scene.clone());
@@ -306,7 +310,7 @@ pub fn Stage() -> Html {
                     <Field scene={scene.clone()} {net} {shown} />
                 </Viewport>
                 if !page.view.hides("strip") {
-                    <Strip width={(size.0 as f32 - 36.0).max(240.0)} over={*over_card} {selected} hover={point_at} {select} />
+                    <Strip width={(size.0 as f32 - 36.0).max(240.0)} {font} over={*over_card} {selected} hover={point_at} {select} />
                 }
             </div>
             <p class="sr">{words.get("stage-keys")}</p>
@@ -483,12 +487,13 @@ fn Buttons(props: &ButtonsProps) -> Html {
                 aria-label={words.fill("group-unfold", &[("group", group)])} title={words.fill("group-unfold", &[("group", group)])}>{"+"}</button>
         })
     };
+    let outer = |path: &str| stage.open.iter().any(|o| o.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')));
     let fold = |group: &scenes::GroupBox| {
         let (name, label) = (layout::group_name(&group.path), group.label.as_ref()?);
         let [x, y] = label.at;
         let style = format!("left:{}px;top:{}px;font-size:{}px", x - 4.0, y - label.size * 1.02, label.size);
         Some(html! {
-            <button type="button" class="fold" {style} onclick={toggle(name)} data-testid={format!("fold-{name}")}
+            <button type="button" class={classes!("fold", outer(&group.path).then_some("outer"))} {style} onclick={toggle(name)} data-testid={format!("fold-{name}")}
                 aria-label={words.fill("group-fold", &[("group", name)])}>{name}{" −"}</button>
         })
     };

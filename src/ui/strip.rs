@@ -10,6 +10,8 @@ use yew::prelude::*;
 pub struct StripProps {
     /// Width in px.
     pub width: f32,
+    /// The stage's type, in px.
+    pub font: f32,
     /// The card that is pointed at, by position.
     pub over: Option<usize>,
     /// The one that is selected.
@@ -24,10 +26,10 @@ pub struct StripProps {
 #[component]
 pub fn Strip(props: &StripProps) -> Html {
     let (page, words, network) = (use_page(), use_words(), use_network());
-    let deps = (network, page.view.groups.clone(), words, props.width as u32);
-    let scene = use_memo(deps, |(network, groups, words, width)| {
+    let deps = (network, page.view.groups.clone(), words, props.width as u32, props.font as u32);
+    let scene = use_memo(deps, |(network, groups, words, width, font)| {
         let said = scene_words(*words);
-        network.as_ref().map(|net| Same::new(scenes::strip(&net.graph, groups, *width as f32, &said)))
+        network.as_ref().map(|net| Same::new(scenes::strip(&net.graph, groups, *width as f32, *font as f32, &said)))
     });
     let Some(scene) = (*scene).clone() else { return Html::default() };
     let column = {

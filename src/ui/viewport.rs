@@ -19,6 +19,15 @@ pub struct Rest {
     pub view: [f32; 2],
     /// The stage's.
     pub stage: [f32; 2],
+    /// How much larger than usual type has to be to be read.
+    pub coarse: f32,
+}
+
+impl Rest {
+    /// What fits on the stage.
+    pub fn level(&self) -> Level {
+        self.camera.level(self.coarse.max(1.0))
+    }
 }
 
 type Listener = Rc<dyn Fn(Rest)>;
@@ -69,7 +78,7 @@ impl Lens {
     }
 
     /// Another stage, or another viewport. `anew`: another network, seen as a whole at first.
-    pub fn frame(&self, stage: [f32; 2], view: [f32; 2], anew: bool) {
+    pub fn frame(&self, stage: [f32; 2], view: [f32; 2], coarse: f32, anew: bool) {
         let before = self.now();
         if anew {
             self.0.moved.set(false);
@@ -78,7 +87,8 @@ impl Lens {
             true => before.camera.held(stage, view),
             false => Camera::fit(stage, view),
         };
-        self.0.now.set(Rest { camera, view, stage });
+        self.0.now.set(Rest { camera, view, stage, coarse });
+        self.0.drawn.take();
         self.draw();
         self.rest();
     }
@@ -135,7 +145,7 @@ impl Lens {
 
     /// What is seen now, written into the page.
     fn draw(&self) {
-        let Rest { camera, view, stage } = self.now();
+        let Rest { camera, view, stage, .. } = self.now();
         let element = |node: &NodeRef| node.cast::<web_sys::HtmlElement>();
         let (Some(window), Some(world)) = (element(&self.0.view), element(&self.0.world)) else { return };
         let moved = format!("translate({}px,{}px) scale({})", camera.x, camera.y, camera.zoom);
@@ -150,7 +160,7 @@ impl Lens {
                 let _ = window.set_attribute(name, value);
             }
         };
-        put("data-level", camera.level().name());
+        put("data-level", self.now().level().name());
         let seen = camera.seen(view);
         let whole = seen.w >= stage[0] - 1.0 && seen.h >= stage[1] - 1.0;
         put("data-whole", if whole { "true" } else { "false" });
@@ -195,7 +205,7 @@ impl Lens {
     /// Tells those who follow, unless all that is seen now is within what they know of.
     fn tell(&self) {
         let (now, told) = (self.now(), self.0.told.get());
-        let same = (told.stage, told.view) == (now.stage, now.view);
+        let same = (told.stage, told.view, told.coarse) == (now.stage, now.view, now.coarse);
         if same && told.camera.covers(now.camera, now.stage, now.view) {
             return;
         }
