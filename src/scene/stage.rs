@@ -480,6 +480,7 @@ impl Draft {
 
     fn finish(self, rect: Frame, card: &Card, op: String) -> StageCard {
         let mut labels = Vec::new();
+        let larger = self.font / 12.0;
         let mut y = rect.y + PAD;
         let mut line = |y: &mut f32, (class, text, size): &(&'static str, String, f32)| {
             *y += (size * LEADING).round();
@@ -496,7 +497,7 @@ impl Draft {
         let mut middle = Vec::new();
         if !skips.is_empty() {
             let name = head.h * 2.0 / (2 + skips.len()) as f32;
-            middle = Self::fill(&skips, Frame { y: head.y + name, h: head.h - name, ..head }, 20.0);
+            middle = Self::fill(&skips, Frame { y: head.y + name, h: head.h - name, ..head }, 20.0 * larger);
             head.h = name;
         }
         y += 4.0;
@@ -515,12 +516,13 @@ impl Draft {
         middle.extend(Self::fill(
             &[("title", self.head.first().map(|l| l.1.clone()).unwrap_or_default())],
             Frame { w: head.w - button, ..head },
-            30.0,
+            30.0 * larger,
         ));
         let rows: Vec<_> = find("shape").into_iter().chain(self.brief.clone()).chain(find("field")).collect();
-        middle.extend(Self::fill(&rows, foot, 24.0));
-        let name = Frame::new(head.x, rect.y + 6.0, head.w - button, (rect.h * 0.3).min(64.0));
-        let far = Self::fill(&[("title", self.head.first().map(|l| l.1.clone()).unwrap_or_default())], name, 54.0);
+        middle.extend(Self::fill(&rows, foot, 24.0 * larger));
+        let name = Frame::new(head.x, rect.y + 6.0, head.w - button, (rect.h * 0.3).min(64.0 * larger));
+        let far =
+            Self::fill(&[("title", self.head.first().map(|l| l.1.clone()).unwrap_or_default())], name, 54.0 * larger);
         let mut bars = Vec::new();
         if self.picture == Picture::Cells {
             for (i, map) in maps.iter().enumerate() {
@@ -776,7 +778,7 @@ impl<'a> Deck<'a> {
         });
         let mut stage = Stage { size, cards, edges: edges.collect(), open: self.open, ..Stage::default() };
         stage.box_groups(self.graph, &placed.bands, self.names);
-        stage.name_skips(&self.bonds.ways, self.words, (self.names * 0.85).max(10.0));
+        stage.name_skips(&self.bonds.ways, self.words, (self.names * 0.92).max(10.0));
         stage.part_towers(self.graph, &self.cards);
         stage
     }
@@ -1155,7 +1157,7 @@ fn draw(stage: &Stage, title: &str, levels: bool) -> Drawing {
     names.for_each(|label| write(&mut svg, label));
     let notes = |svg: &mut Svg| {
         for note in &stage.notes {
-            svg.rect(note.frame().grow(2.0), &format!(r#"class="note-back" fill="{STAGE}""#));
+            svg.rect(note.frame().grow(2.0), &format!(r#"class="note-back" rx="4" fill="{STAGE}""#));
             write(svg, note);
         }
     };

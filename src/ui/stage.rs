@@ -124,9 +124,10 @@ pub fn Stage() -> Html {
     let window_width = window().inner_width().ok().and_then(|w| w.as_f64()).unwrap_or(1280.0);
     let guess = if wide { window_width } else { (window_width - 292.0).max(320.0) };
     let width = if width > 0.0 { width } else { guess };
-    let room = if wide { (height - 220.0).max(240.0) } else { (height * 0.52).clamp(360.0, 720.0) };
-    let size = (width.max(280.0) as u32, room as u32); // room for the panels below
     let font = drawn_type();
+    let most = 720.0 * f64::from(font) / 14.0;
+    let room = if wide { (height - 220.0).max(240.0) } else { (height * 0.52).clamp(360.0, most.max(720.0)) };
+    let size = (width.max(280.0) as u32, room as u32); // room for the panels below
     let stage = use_memo(
         (network.clone(), size, font as u32, words, page.view.groups.clone()),
         |(network, (width, height), font, words, groups)| {
@@ -487,13 +488,15 @@ fn Buttons(props: &ButtonsProps) -> Html {
                 aria-label={words.fill("group-unfold", &[("group", group)])} title={words.fill("group-unfold", &[("group", group)])}>{"+"}</button>
         })
     };
-    let outer = |path: &str| stage.open.iter().any(|o| o.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')));
+    // Its name has room for a finger above it; below it in a box within another.
+    let inner =
+        |path: &str| stage.open.iter().any(|o| path.strip_prefix(o.as_str()).is_some_and(|rest| rest.starts_with('/')));
     let fold = |group: &scenes::GroupBox| {
         let (name, label) = (layout::group_name(&group.path), group.label.as_ref()?);
         let [x, y] = label.at;
         let style = format!("left:{}px;top:{}px;font-size:{}px", x - 4.0, y - label.size * 1.02, label.size);
         Some(html! {
-            <button type="button" class={classes!("fold", outer(&group.path).then_some("outer"))} {style} onclick={toggle(name)} data-testid={format!("fold-{name}")}
+            <button type="button" class={classes!("fold", inner(&group.path).then_some("inner"))} {style} onclick={toggle(name)} data-testid={format!("fold-{name}")}
                 aria-label={words.fill("group-fold", &[("group", name)])}>{name}{" −"}</button>
         })
     };

@@ -161,6 +161,36 @@ scenario('lenet5: kept as SVG and as PNG', { gpu: false, query: '?backend=cpu&la
   assert.ok(colours.found > 40, `${colours.found} colours: maps are on it`);
 });
 
+scenario('resnet-digits: a picture larger than a canvas may be, with every card\'s maps in it', { gpu: false, query: '?variant=resnet-digits&backend=cpu&lang=en', timeout: 180_000 }, async ({ page }) => {
+  await engine(page);
+  await at(page, 'sample-3').click();
+  await until(() => at(page, 'maps').count(), (n) => n > 0, 'maps are shown');
+  await at(page, 'export').locator('summary').click();
+  const [download] = await Promise.all([page.waitForEvent('download', { timeout: 120_000 }), at(page, 'export-png').click()]);
+  const bytes = fs.readFileSync(await download.path());
+  const [width, height] = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+  const stage = await at(page, 'stage').evaluate((e) => [e.offsetWidth, e.offsetHeight]);
+  assert.ok(width > 8192 && width >= stage[0] * 2 && height >= stage[1] * 2, `${width}×${height} of ${stage}`);
+  // In px of the stage.
+  const cards = await page.locator('.card-button').evaluateAll((all) => all.map((e) => ({ name: e.dataset.testid, at: [e.offsetLeft, e.offsetTop, e.offsetWidth, e.offsetHeight] })));
+  const colours = await page.evaluate(async ({ base64, cards, zoom }) => {
+    const blob = await (await fetch(`data:image/png;base64,${base64}`)).blob();
+    const count = async ({ at: [x, y, w, h] }) => {
+      const bitmap = await createImageBitmap(blob, ...[x, y, w, h].map((v) => Math.round(v * zoom)));
+      const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
+      context.drawImage(bitmap, 0, 0);
+      const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+      const found = new Set();
+      for (let i = 0; i < data.length; i += 124) found.add(`${data[i] >> 3},${data[i + 1] >> 3},${data[i + 2] >> 3}`);
+      return found.size;
+    };
+    const out = [];
+    for (const card of cards) out.push(await count(card));
+    return out;
+  }, { base64: bytes.toString('base64'), cards, zoom: width / stage[0] });
+  cards.forEach(({ name }, i) => assert.ok(colours[i] > 25, `${name}: ${colours[i]} colours`));
+});
+
 scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu: false, query: '?variant=resnet50&backend=cpu&lang=en&groups=conv2_1,conv3_1,conv4_1', open: false, timeout: 240_000 }, async ({ page, go, axe, shot, calm }) => {
   await recordPaints(page);
   await go();
@@ -202,6 +232,16 @@ scenario('resnet50: from slabs to maps; only what is in view is painted', { gpu:
   await at(page, 'zoom-fit').click();
   await rest(page);
   await shot('stage resnet50 whole');
+  // From afar, too, what opens and closes a group has room for a finger.
+  assert.equal(await level(page), 'far');
+  const tight = await page.locator('.unfold, .fold').evaluateAll((all) => all.flatMap((e) => {
+    const r = e.getBoundingClientRect();
+    const hits = (x, y) => document.elementFromPoint(x, y) === e;
+    const reach = (dx, dy) => { let n = 0; while (n < 40 && hits(r.x + r.width / 2 + dx * n, r.y + r.height / 2 + dy * n)) n++; return n; };
+    const size = [reach(1, 0) + reach(-1, 0) - 1, reach(0, 1) + reach(0, -1) - 1];
+    return Math.min(...size) < 23 ? [`${e.dataset.testid}: ${size.join('×')}`] : [];
+  }));
+  assert.deepEqual(tight, []);
   await handled(page, calm);
   await calm('a group is closed, opened and closed', async () => {
     await at(page, 'fold-conv3_1').click();
