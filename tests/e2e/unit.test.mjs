@@ -26,6 +26,20 @@ scenario("a unit's sum grows to its value, by step, by slider and by itself", { 
   await until(() => page.url(), (url) => /unit=7,2,5/.test(url), 'the address follows');
   await until(() => page.url(), (url) => /step=1(&|$)/.test(url), 'the step is in the address');
   await shot('unit one product');
+  // A step touches what it changes, and what comes of it is what would be drawn anew.
+  const svg = told(page).locator('svg');
+  for (const to of [57, 58, 59]) {
+    await at(page, 'unit-slider').fill(String(to));
+    await until(() => step(page), (n) => n === to, `step ${to}`);
+    if (to === 57) await svg.evaluate((drawn) => { drawn.kept = true; });
+  }
+  assert.ok(await svg.evaluate((drawn) => drawn.kept), 'the same drawing');
+  const stepped = await svg.evaluate((drawn) => drawn.outerHTML);
+  await at(page, 'panel-layer').click();
+  await at(page, 'panel-inspect').click();
+  await until(() => svg.evaluate((drawn) => drawn.outerHTML), (anew) => anew === stepped, 'drawn anew it is the same');
+  assert.ok(await svg.evaluate((drawn) => !drawn.kept), 'this one is new');
+  await at(page, 'unit-slider').fill('1');
   // By itself, and paused by the space bar.
   await at(page, 'unit-speed').selectOption('30');
   await calm('the arithmetic plays', async () => {
