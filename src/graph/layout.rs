@@ -2,7 +2,7 @@
 //! no page, only how large each card wants to be.
 
 use super::skips::{self, SkipKind};
-use super::{Graph, NodeId};
+use super::{Graph, Node, NodeId};
 use crate::ops::{Kind, Layer, Reach};
 
 /// A rectangle in px: left, top, width, height.
@@ -274,14 +274,26 @@ pub fn cards(graph: &Graph) -> Vec<Card> {
         let below = format!("{group}/");
         let held = |id: usize| nodes[id].group == *group || nodes[id].group.starts_with(&below);
         let alone = !group.is_empty() && (0..nodes.len()).filter(|&id| held(id)).all(|id| card.nodes.contains(&id));
-        let title = if alone { group.rsplit('/').next().unwrap_or(group) } else { name };
-        card.title = title.to_string();
+        card.title = if alone { group_name(group).to_string() } else { called(nodes, name, group) };
     }
     let inputs: Vec<Vec<usize>> = cards.iter().map(|c| c.inputs.clone()).collect();
     for (card, (column, row)) in cards.iter_mut().zip(grid(&inputs)) {
         (card.column, card.row) = (column, row);
     }
     cards
+}
+
+/// What a layer is called: the paper's name of its group, where it has one, instead of the name that all weights of the group begin
+/// with (`conv3_1.conv2` for `layer2.0.conv2`).
+fn called(nodes: &[Node], name: &str, group: &str) -> String {
+    let below =
+        |stem: &str, name: &str| name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let shared = |stem: &&str| nodes.iter().filter(|n| n.group == group).all(|n| below(stem, &n.name));
+    let stems = name.rmatch_indices('.').map(|(dot, _)| &name[..dot]);
+    match stems.filter(|_| !group.is_empty()).find(shared) {
+        Some(stem) => format!("{}{}", group_name(group), &name[stem.len()..]),
+        None => name.to_string(),
+    }
 }
 
 /// Column (longest path from a source) and row of each card, given the cards it reads. A card stays in the uppermost row of
@@ -773,6 +785,10 @@ mod tests {
         let (titles, open) = at("resnet152", &["conv4_x", "conv4_7"]);
         assert_eq!((titles.len(), open), (8 + 35 + 4, 2)); // 35 blocks folded, one open: three convolutions and the sum
         assert!(titles.contains(&"conv4_8".to_string()) && !titles.contains(&"conv4_7".to_string()));
+        // layer3.6 is what torchvision's weights call it
+        assert!(["conv4_7.conv1", "conv4_7.conv2", "conv4_7.add"].iter().all(|t| titles.contains(&t.to_string())));
+        assert!(at("resnet-digits", &[]).0.contains(&"stage2_1.downsample.0".to_string()));
+        assert!(at("googlenet", &["inception_3a"]).0.contains(&"inception_3a.3x3_reduce".to_string()));
         assert!(at("googlenet", &[]).0.contains(&"inception_3a".to_string()));
         assert_eq!(at("vgg-digits", &["block2"]).0.len(), at("vgg-digits", &[]).0.len() - 2);
         for v in crate::arch::VARIANTS {

@@ -611,18 +611,8 @@ fn below(path: &str, group: &str) -> bool {
 fn short<'a>(graph: &Graph, card: &'a Card, open: &[String]) -> &'a str {
     let group = &graph.nodes()[card.layer].group;
     let inner = open.iter().filter(|g| below(group, g)).max_by_key(|g| g.len());
-    let Some(inner) = inner.filter(|_| card.folded.is_none()) else { return &card.title };
-    let names = graph.nodes().iter().filter(|n| below(&n.group, inner)).map(|n| n.name.as_str());
-    let stem = |name: &'a str| name.rfind('.').map_or(0, |dot| dot + 1);
-    let mut end = stem(&card.title);
-    while end > 0 {
-        let prefix = &card.title[..end];
-        if names.clone().all(|n| n.starts_with(prefix) || n == &prefix[..end - 1]) {
-            return &card.title[end..];
-        }
-        end = stem(&card.title[..end - 1]);
-    }
-    &card.title
+    let inside = |group: &String| card.title.strip_prefix(group_name(group))?.strip_prefix('.');
+    inner.and_then(inside).unwrap_or(&card.title)
 }
 
 impl<'a> Deck<'a> {

@@ -42,20 +42,36 @@ pub struct Selection {
 }
 
 /// Cards and facts of the open network.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Described {
     /// As the diagram shows them.
     pub cards: Vec<Card>,
     /// One a card.
     pub facts: Vec<Facts>,
+    /// What each node's layer is called, folded or not.
+    pub names: Vec<String>,
 }
 
 #[hook]
 fn use_described(network: &Network, groups: &[String]) -> Rc<Described> {
-    use_memo((network.clone(), groups.to_vec()), |(network, groups)| {
-        let cards = network.as_ref().map(|n| layout::folded(&n.graph, groups).0).unwrap_or_default();
-        let facts = network.as_ref().map(|n| describe::facts(&n.graph, &cards)).unwrap_or_default();
-        Described { cards, facts }
+    let words = use_words();
+    use_memo((network.clone(), groups.to_vec(), words), |(network, groups, words)| {
+        let Some(net) = network else { return Described::default() };
+        let graph = &net.graph;
+        // The one layer that is called by a word.
+        let called = |mut card: Card| {
+            if card.layer == graph.source() {
+                card.title = words.get("scene-input").to_string();
+            }
+            card
+        };
+        let cards: Vec<Card> = layout::folded(graph, groups).0.into_iter().map(called).collect();
+        let facts = describe::facts(graph, &cards);
+        let mut names = vec![String::new(); graph.nodes().len()];
+        for card in layout::cards(graph).into_iter().map(called) {
+            card.nodes.iter().for_each(|&node| names[node].clone_from(&card.title));
+        }
+        Described { cards, facts, names }
     })
 }
 

@@ -175,17 +175,14 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
         let room = if width >= 760.0 { (width as f32 * 0.42).min(480.0) } else { width as f32 };
         let walk = Walk::new(nodes[input].shape, term.map, nodes[told.node].shape, told.unit, room);
         let title = {
-            let name = |node: NodeId| {
-                let card = props.described.cards.iter().find(|c| c.folded.is_none() && c.nodes.contains(&node));
-                card.map_or(&nodes[node].name, |c| &c.title)
-            };
+            let name = |node: NodeId| props.described.names.get(node).map_or("", String::as_str);
             let place = |node: NodeId, map: usize| match nodes[node].shape.map() {
-                1 => name(node).clone(),
+                1 => name(node).to_string(),
                 _ => words.fill("unit-map", &[("layer", name(node)), ("map", &map.to_string())]).to_string(),
             };
             // A flattening stands on the card of the layer that reads it: the maps are those before it.
             let from = if nodes[input].op == Op::Flatten(Flatten) { nodes[input].inputs[0] } else { input };
-            let before = if from == input { place(input, term.map) } else { name(from).clone() };
+            let before = if from == input { place(input, term.map) } else { name(from).to_string() };
             format!("{before} → {}", place(told.node, told.unit.c))
         };
         let over = walk.over(term, now, told.unit, *course == Course::Units, &title);

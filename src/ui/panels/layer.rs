@@ -19,15 +19,21 @@ pub struct LayerProps {
 /// What the selected layer is, in numbers and how they come about; of the whole network where none is selected.
 #[component]
 pub fn Layer(props: &LayerProps) -> Html {
-    let words = use_words();
+    let (words, network) = (use_words(), use_network());
     let chosen = props.card.and_then(|i| props.described.cards.get(i));
     let title = match chosen {
         Some(card) => words.fill("layer-title", &[("layer", &card.title)]),
         None => words.get("layer-network"),
     };
+    // What its weights, files and scripts call it, where that is another name.
+    let name = chosen.zip(network.as_ref()).map(|(card, net)| net.graph.nodes()[card.layer].name.clone());
+    let name = name.filter(|name| {
+        chosen.is_some_and(|c| c.folded.is_none() && !c.inputs.is_empty() && !c.title.eq_ignore_ascii_case(name))
+    });
     html! {
         <section aria-labelledby="layer-title" data-testid="layer">
-            <h3 id="layer-title">{title}</h3>
+            <h3 id="layer-title" class={classes!(chosen.map(|_| "named"))}>{title}
+                if let Some(name) = name { <small title={words.get("layer-name")}>{" "}{name}</small> }</h3>
             <Numbers described={props.described.clone()} card={props.card} />
         </section>
     }

@@ -305,7 +305,7 @@ pub fn Maps(props: &MapsProps) -> Html {
         <>
         <section class="maps-section" aria-labelledby="maps-title" data-testid="maps-view">
             <div class="row spread">
-                <h3 id="maps-title">{title}</h3>
+                <h3 id="maps-title" class="named">{title}</h3>
                 { layers }
             </div>
             <div class="row maps-tools" hidden={!there}>

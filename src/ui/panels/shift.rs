@@ -84,7 +84,7 @@ pub fn Shift(props: &LayerProps) -> Html {
         let none = words.get("shift-none");
         Some(html! {
             <tr data-testid={format!("shift-{}", card.title)}>
-                <th scope="row">{if card.inputs.is_empty() { words.get("scene-input") } else { card.title.clone().into() }}</th>
+                <th scope="row">{card.title.clone()}</th>
                 <td>{match arrows(moved.by) { text if text.is_empty() => "–".to_string(), text => text }}</td>
                 <td class="shift-bar">{bar(Some(moved.changed), "changed-bar")}</td><td>{percent(moved.changed)}</td>
                 <td class="shift-bar">{bar(moved.left, "left-bar")}</td>
