@@ -105,7 +105,7 @@ fn drawn(measures: [Measure; 2], open: &[&str], size: [f32; 2]) -> Scatter {
         Protocol::Crops { networks, crops } => format!("{networks} × {crops} crops"),
         other => format!("{other:?}"),
     };
-    plot(&all(), measures, open, (&|m| m.name().to_string(), &tag), "Networks", size).0
+    plot(&all(), measures, open, (&|m| m.name().to_string(), &tag, &|v| v.title.to_string()), "Networks", size).0
 }
 
 const SIZES: [[f32; 2]; 3] = [[358.0, 420.0], [900.0, 460.0], [1500.0, 600.0]];

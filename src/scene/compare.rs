@@ -5,7 +5,7 @@ use super::scatter::{Axis, Mark, Point, Scatter, scatter, short};
 use super::{Drawing, Frame, INK, LINE, MUTED, Svg, colour, text_width};
 use crate::arch::published::{Protocol, Published};
 use crate::arch::summary::{Measure, Summary};
-use crate::arch::{Architecture, VARIANTS};
+use crate::arch::{Architecture, VARIANTS, Variant};
 use crate::graph::receptive_field::{Rect, Span};
 use crate::graph::{cost, layout};
 use crate::ops::{Kind, Layer};
@@ -68,12 +68,12 @@ pub fn families() -> Vec<&'static str> {
     found
 }
 
-/// The plot. `open`: the networks that are open, by name. `say`: a measure's title, and what a protocol is called in a word or two.
+/// The plot. `open`: the networks that are open, by name. `say`: a measure's title, and what a protocol is called in a word or two, a network's title.
 pub fn plot(
     lines: &[Summary],
     measures: [Measure; 2],
     open: &[&str],
-    say: (&dyn Fn(Measure) -> String, &dyn Fn(Protocol) -> String),
+    say: (&dyn Fn(Measure) -> String, &dyn Fn(Protocol) -> String, &dyn Fn(&Variant) -> String),
     title: &str,
     size: [f32; 2],
 ) -> (Scatter, Vec<Plotted>) {
@@ -81,12 +81,14 @@ pub fn plot(
     let titles = measures.map(say.0);
     let axis =
         |i: usize| Axis { title: &titles[i], log: measures[i].logarithmic(), year: measures[i] == Measure::Year };
+    let names: Vec<String> = plotted.iter().map(|p| say.2(lines[p.line].variant)).collect();
     let points: Vec<Point<'_>> = plotted
         .iter()
-        .map(|p| {
+        .zip(&names)
+        .map(|(p, name)| {
             let v = lines[p.line].variant;
             Point {
-                name: v.title,
+                name,
                 family: families.iter().position(|f| *f == v.family).unwrap_or(0),
                 mark: p.rate.map_or(Mark::Circle, |r| mark(r.protocol)),
                 at: p.at,

@@ -160,7 +160,9 @@ pub fn App(props: &AppProps) -> Html {
         }
     });
     {
-        let title = network.as_ref().map_or("Receptive".to_string(), |n| format!("{} · Receptive", n.variant.title));
+        let title = network
+            .as_ref()
+            .map_or("Receptive".to_string(), |n| format!("{} · Receptive", i18n::title(lang, n.variant)));
         use_effect_with(title, |title| {
             if let Some(document) = window().document() {
                 document.set_title(title);

@@ -86,7 +86,7 @@ pub fn Beside() -> Html {
     let fits = first.reads_digits() == second.reads_digits() && first.variant != second.variant;
     html! {
         <div class="beside" data-testid="beside">
-            <h2 class="sr">{second.variant.title}</h2>
+            <h2 class="sr">{words.title(second.variant)}</h2>
             <div class="beside-head">
                 <button type="button" onclick={close} data-testid="beside-close">{words.get("beside-close")}</button>
             </div>
@@ -96,7 +96,7 @@ pub fn Beside() -> Html {
                 <p class="note">{words.get("beside-same")}</p>
             } else {
                 <p class="note" data-testid="beside-other">{words.fill(
-                    if second.reads_digits() { "beside-digits" } else { "beside-photos" }, &[("name", second.variant.title)])}</p>
+                    if second.reads_digits() { "beside-digits" } else { "beside-photos" }, &[("name", &words.title(second.variant))])}</p>
             }
         </div>
     }
@@ -200,7 +200,7 @@ fn Second(props: &SecondProps) -> Html {
         <ContextProvider<Network> context={Some(props.net.clone())}>
             <div class="beside-body">
                 <Stage />
-                <aside aria-label={words.fill("beside-answer", &[("name", props.net.variant.title)])}><Output /></aside>
+                <aside aria-label={words.fill("beside-answer", &[("name", &words.title(props.net.variant))])}><Output /></aside>
             </div>
         </ContextProvider<Network>>
         </ContextProvider<Page>>

@@ -1,6 +1,6 @@
 //! What a network's classes are called. Knows files of names, no network by name.
 
-use super::hooks::{use_network, use_page, window};
+use super::hooks::{Words, use_network, use_page, use_words, window};
 use crate::data::labels::{CIFAR10, IMAGENET, parse};
 use crate::protocol::Origin;
 use std::rc::Rc;
@@ -18,6 +18,7 @@ pub struct Classes {
     /// Whether the weights tell them apart: the names of what an untrained network says would be a lie.
     pub known: bool,
     names: Option<Rc<Vec<String>>>,
+    words: Words,
 }
 
 impl Classes {
@@ -26,7 +27,9 @@ impl Classes {
         let word = match &self.names {
             _ if self.digits => return class.to_string(),
             _ if !self.known => None,
-            _ if self.count == CIFAR10.len() => CIFAR10.get(class).map(ToString::to_string),
+            _ if self.count == CIFAR10.len() => {
+                CIFAR10.get(class).map(|name| self.words.get(&format!("class-{name}")).to_string())
+            }
             names => names.as_ref().and_then(|names| names.get(class).cloned()),
         };
         word.unwrap_or_else(|| format!("#{class}"))
@@ -36,7 +39,7 @@ impl Classes {
 /// The open network's classes; their names are fetched when there is first something to name.
 #[hook]
 pub fn use_classes() -> Classes {
-    let (page, network) = (use_page(), use_network());
+    let (page, words, network) = (use_page(), use_words(), use_network());
     let names = use_state(|| None);
     let count = network.as_ref().map_or(0, |n| n.graph.nodes()[n.output].shape.len());
     let known = !matches!(page.origin, None | Some(Origin::Random(_)));
@@ -48,7 +51,7 @@ pub fn use_classes() -> Classes {
             }
         });
     }
-    Classes { count, digits: network.is_some_and(|n| n.reads_digits()), known, names: (*names).clone() }
+    Classes { count, digits: network.is_some_and(|n| n.reads_digits()), known, names: (*names).clone(), words }
 }
 
 /// ImageNet's names; `None` where they cannot be had (offline before they were ever fetched).

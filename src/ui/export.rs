@@ -157,7 +157,7 @@ impl Png {
 /// A picture in the making.
 struct Picture {
     scene: Scene,
-    title: &'static str,
+    title: String,
     scale: Scale,
     client: super::client::Client,
     /// What the engine paints.
@@ -173,7 +173,7 @@ impl Picture {
 
     /// The diagram as a picture; it stays sharp at every size.
     async fn diagram(&self) -> Result<HtmlImageElement, JsValue> {
-        let svg = drawing(&self.scene.0, self.title).svg;
+        let svg = drawing(&self.scene.0, &self.title).svg;
         let url = web_sys::Url::create_object_url_with_blob(&blob(&Array::of1(&svg.into()), "image/svg+xml")?)?;
         let image = HtmlImageElement::new()?;
         image.set_src(&url);
@@ -261,12 +261,12 @@ pub fn Export(props: &ExportProps) -> Html {
     let handed = use_mut_ref(|| false);
     let painted = (*use_memo((), |()| Rc::new(RefCell::new(None::<Function>)))).clone();
     let done = use_state(|| None::<u32>);
-    let (name, title) = (props.net.variant.name, props.net.variant.title);
+    let (name, title) = (props.net.variant.name, words.title(props.net.variant));
     let stage = &props.scene.0;
     let svg = {
-        let scene = props.scene.clone();
+        let (scene, title) = (props.scene.clone(), title.clone());
         Callback::from(move |_: MouseEvent| {
-            let parts = Array::of1(&drawing(&scene.0, title).svg.into());
+            let parts = Array::of1(&drawing(&scene.0, &title).svg.into());
             let _ = blob(&parts, "image/svg+xml").and_then(|blob| keep(&format!("{name}.svg"), &blob));
         })
     };
@@ -290,7 +290,7 @@ pub fn Export(props: &ExportProps) -> Html {
                 client.send_with(&Command::Canvas { canvas: CANVAS }, &[offscreen.unchecked_into()]);
             }
             let (scene, client, painted) = (scene.clone(), client.clone(), painted.clone());
-            let picture = Picture { scene, title, scale, client, maps, painted };
+            let picture = Picture { scene, title: title.clone(), scale, client, maps, painted };
             let done = done.setter();
             done.set(Some(0));
             wasm_bindgen_futures::spawn_local(async move {

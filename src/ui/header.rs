@@ -75,7 +75,7 @@ pub fn Header(props: &HeaderProps) -> Html {
         })
     };
     let option = |v: &'static Variant| {
-        html! { <option value={v.name} selected={v.name == page.view.variant}>{v.title}</option> }
+        html! { <option value={v.name} selected={v.name == page.view.variant}>{words.title(v)}</option> }
     };
     html! {
         <header class="top">

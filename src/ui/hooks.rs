@@ -3,7 +3,7 @@
 use super::client::{Client, Heard};
 use super::i18n;
 use super::state::{Action, Lang, Model, View};
-use crate::arch::Architecture;
+use crate::arch::{Architecture, Variant};
 use std::borrow::Cow;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -55,13 +55,21 @@ impl<T> Deref for Same<T> {
 pub type Network = Option<Same<Architecture>>;
 
 /// Messages in the page's language.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Default)]
 pub struct Words(pub Lang);
 
 impl Words {
     /// The message for a key.
     pub fn get(self, key: &str) -> AttrValue {
         match i18n::text(self.0, key) {
+            Cow::Borrowed(text) => AttrValue::Static(text),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+
+    /// What a network is called.
+    pub fn title(self, variant: &Variant) -> AttrValue {
+        match i18n::title(self.0, variant) {
             Cow::Borrowed(text) => AttrValue::Static(text),
             Cow::Owned(text) => text.into(),
         }

@@ -2,6 +2,7 @@
 //! knows no browser. A test finds messages that are missing, unused or differ in their placeholders.
 
 use super::state::Lang;
+use crate::arch::Variant;
 use std::borrow::Cow;
 
 // Only its catalogue and lookup are used: which language is in use is the page's state, not a global.
@@ -45,6 +46,14 @@ pub fn put(message: &str, values: &[(&str, &str)]) -> String {
     out + rest
 }
 
+/// A network's title: its proper name, and what kind of it this is, in words.
+pub fn title(lang: Lang, variant: &Variant) -> Cow<'static, str> {
+    match variant.title.find([' ', ',']).zip(variant.name.rsplit('-').next()) {
+        Some((end, kind)) => fill(lang, &format!("title-{kind}"), &[("name", &variant.title[..end])]).into(),
+        None => variant.title.into(),
+    }
+}
+
 /// A whole number with thousands separated, as both languages do it.
 pub fn number(n: u64) -> String {
     let digits = n.to_string();
@@ -76,7 +85,9 @@ pub fn value(x: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::VARIANTS;
     use crate::arch::summary::Measure;
+    use crate::data::labels::CIFAR10;
     use crate::ui::state::{Method, Panel};
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
@@ -118,7 +129,7 @@ mod tests {
 
     /// Keys that are put together at run time: a prefix, and what can follow.
     fn composed() -> Vec<String> {
-        let rates = crate::arch::VARIANTS.iter().flat_map(|v| v.published());
+        let rates = VARIANTS.iter().flat_map(|v| v.published());
         let protocols: BTreeSet<&str> = rates.map(|r| r.protocol.name()).collect();
         let list = |prefix: &str, ends: &[&str]| ends.iter().map(|e| format!("{prefix}{e}")).collect::<Vec<_>>();
         [
@@ -143,6 +154,8 @@ mod tests {
             list("start-", &["random", "shipped", "current"]),
             ["", "-label", "-note"].map(|end| Method::ALL.map(|m| format!("method-{}{end}", m.name()))).concat(),
             Measure::ALL.iter().map(|m| format!("measure-{}", m.name())).collect(),
+            list("class-", &CIFAR10),
+            list("title-", &["digits", "cifar", "torchvision", "modern", "bn", "v1"]),
             protocols.iter().flat_map(|p| [format!("protocol-{p}"), format!("protocol-{p}-why")]).collect(),
         ]
         .concat()
@@ -178,7 +191,7 @@ mod tests {
         for key in &composed {
             assert!(en.contains_key(key), "{key} is missing");
         }
-        for variant in crate::arch::VARIANTS {
+        for variant in VARIANTS {
             for note in variant.build().unwrap().notes {
                 assert!(en.contains_key(&format!("note-{note}")), "note-{note} is missing");
             }
@@ -217,6 +230,18 @@ mod tests {
         assert_eq!(text(Lang::Ko, "app-language"), "English");
         assert_eq!(text(Lang::En, "no such key"), "no such key");
         assert_eq!(put("%{a} of %{b}, %{c} %{", &[("a", "1"), ("b", "%{a}")]), "1 of %{a}, %{c} %{");
+    }
+
+    /// The command line says the titles of the registry, the page those of its messages: in English they are the same.
+    #[test]
+    fn titles_are_the_registrys_in_english_and_korean_in_korean() {
+        for variant in VARIANTS {
+            let ko = title(Lang::Ko, variant);
+            assert_eq!(title(Lang::En, variant), variant.title);
+            assert!(!ko.contains("title-") && ![" for ", ", "].iter().any(|english| ko.contains(english)), "{ko}");
+        }
+        let named = |name| title(Lang::Ko, crate::arch::variant(name).unwrap());
+        assert_eq!([named("resnet18"), named("resnet20-cifar")], ["ResNet-18", "ResNet-20 (CIFAR-10용)"]);
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub fn Output() -> Html {
         }
     };
     html! {
-        <section class="output" aria-label={format!("{title}: {}", arch.variant.title)} hidden={page.view.hides("output")}>
+        <section class="output" aria-label={format!("{title}: {}", words.title(arch.variant))} hidden={page.view.hides("output")}>
             <div class="answer">
                 <output class={classes!("digit", (!digits).then_some("word"))} data-testid="predicted" aria-live="polite" aria-label={words.get("output-answer")}>
                     { best.filter(|_| digits || known).map_or("–".to_string(), |class| named.name(class)) }

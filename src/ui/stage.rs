@@ -294,7 +294,7 @@ pub fn Stage() -> Html {
     let over = html! { <Tip scene={scene.clone()} lens={lens.clone()} {shown} hovered={cursor.is_some()} {client} net={net.clone()} /> };
     let view_height = measured.map(|(_, view)| view[1]);
     html! {
-        <section class={classes!("stage-section", wide.then_some("wide"))} aria-label={format!("{}: {}", words.get("stage-label"), net.variant.title)}
+        <section class={classes!("stage-section", wide.then_some("wide"))} aria-label={format!("{}: {}", words.get("stage-label"), words.title(net.variant))}
             hidden={page.view.hides("stage")}>
             <div class="stage-top">
                 <Crumbs scene={scene.clone()} {selected} unit={selected_unit.map(|(_, u)| u)} select={select.clone()} />
@@ -669,7 +669,7 @@ struct CrumbsProps {
 #[component]
 fn Crumbs(props: &CrumbsProps) -> Html {
     let (page, words, network) = (use_page(), use_words(), use_network());
-    let title = network.map_or("", |n| n.variant.title);
+    let title = network.map_or(AttrValue::default(), |n| words.title(n.variant));
     let card = props.selected.map(|i| &props.scene.0.cards[i]);
     let map = card.and_then(|card| page.view.map().filter(|map| card.shape.map() > 1 && *map < card.shape.c));
     let map_text = |map: usize| words.fill("maps-tile", &[("map", &map.to_string())]);
@@ -683,7 +683,7 @@ fn Crumbs(props: &CrumbsProps) -> Html {
         <nav class="crumbs-nav" aria-label={format!("{}: {title}", words.get("crumbs-label"))}>
             <ol class="crumbs" data-testid="breadcrumbs">
                 if let Some(card) = card {
-                    <li><button type="button" onclick={back((None, None))}>{title}</button></li>
+                    <li><button type="button" onclick={back((None, None))}>{title.clone()}</button></li>
                     if let Some(unit) = props.unit {
                         <li><button type="button" onclick={back((props.selected, None))}>{card.title.clone()}</button></li>
                         if let Some(map) = map { <li><button type="button" onclick={to_map(map)}>{map_text(map)}</button></li> }

@@ -32,8 +32,8 @@ pub fn Training() -> Html {
         };
         return html! {
             <div class="training elsewhere" {hidden}>
-                <p>{words.fill("train-elsewhere", &[("title", here.title)])}</p>
-                <button type="button" {onclick} data-testid="train-sibling">{words.fill("train-sibling", &[("title", there.title)])}</button>
+                <p>{words.fill("train-elsewhere", &[("title", &words.title(here))])}</p>
+                <button type="button" {onclick} data-testid="train-sibling">{words.fill("train-sibling", &[("title", &words.title(there))])}</button>
                 <Files />
             </div>
         };

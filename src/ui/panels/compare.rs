@@ -144,7 +144,8 @@ fn Choice(props: &LinesProps) -> Html {
             let nets = [first.as_ref()?, second.as_ref()?];
             let draw = |of: fn(Cost) -> u64, measure: Measure| {
                 let parts = nets.map(|net| shares(net, of));
-                let named = [0, 1].map(|i: usize| (nets[i].variant.title, parts[i].as_slice()));
+                let titles = nets.map(|net| words.title(net.variant));
+                let named = [0, 1].map(|i: usize| (titles[i].as_str(), parts[i].as_slice()));
                 AttrValue::from(bars(named, &title(*words, measure), (*width as f32).max(300.0)).svg)
             };
             Some([draw(|c| c.parameters as u64, Measure::Parameters), draw(|c| c.macs, Measure::Macs)])
@@ -159,7 +160,7 @@ fn Choice(props: &LinesProps) -> Html {
     };
     let option = |s: &Summary, fits: bool| {
         let v = s.variant;
-        html! { <option value={v.name} disabled={!fits} selected={beside == Some(v)}>{v.title}</option> }
+        html! { <option value={v.name} disabled={!fits} selected={beside == Some(v)}>{words.title(v)}</option> }
     };
     let (fitting, others): (Vec<&Summary>, Vec<&Summary>) =
         props.lines.iter().filter(|s| s.variant.name != page.view.variant).partition(|s| (s.input.c == 1) == digits);
@@ -171,7 +172,7 @@ fn Choice(props: &LinesProps) -> Html {
         let here = page.view.variant == a.name && beside == Some(b);
         html! {
             <li><a class="pill" {href} {onclick} aria-current={here.then_some("true")} data-testid={format!("pair-{}-{}", a.name, b.name)}>
-                {a.title}{" | "}{b.title}</a></li>
+                {words.title(a)}{" | "}{words.title(b)}</a></li>
         }
     };
     html! {
@@ -232,7 +233,7 @@ fn Plot(props: &LinesProps) -> Html {
                 lines,
                 *measures,
                 &[open, beside.as_deref().unwrap_or_default()],
-                (&name, &how),
+                (&name, &how, &|variant| words.title(variant).to_string()),
                 &words.get("compare-plot"),
                 size,
             )
@@ -264,9 +265,9 @@ fn Plot(props: &LinesProps) -> Html {
         }
     };
     let say = |p: &Plotted| {
-        let name = props.lines[p.line].variant.title;
+        let name = words.title(props.lines[p.line].variant);
         let [x, y] = [0, 1].map(|i| told(words, measures[i], p.at[i], p.rate));
-        words.fill("compare-point", &[("name", name), ("x", &x), ("y", &y)])
+        words.fill("compare-point", &[("name", &name), ("x", &x), ("y", &y)])
     };
     let point = |(i, p): (usize, &Plotted)| {
         let [x, y] = scatter.places[i];
@@ -392,7 +393,7 @@ fn Table(props: &LinesProps) -> Html {
         let open = page.view.variant == s.variant.name;
         html! {
             <tr key={s.variant.name} class={classes!(open.then_some("open"))}>
-                <th scope="row"><a {href} {onclick} aria-current={open.then_some("page")} data-testid={format!("row-{}", s.variant.name)}>{s.variant.title}</a></th>
+                <th scope="row"><a {href} {onclick} aria-current={open.then_some("page")} data-testid={format!("row-{}", s.variant.name)}>{words.title(s.variant)}</a></th>
                 <td>{shape_text(s.input)}</td>
                 { for Measure::ALL.into_iter().map(|m| cell(s, m)) }
             </tr>
