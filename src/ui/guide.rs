@@ -47,60 +47,94 @@ impl Done {
 pub struct Step {
     /// Key of what is said.
     pub key: &'static str,
-    /// CSS selectors of what it is said of: the first that finds something to be seen.
+    /// CSS selectors of what it is said of: the first that finds something to be seen; several with `, ` between are framed together.
     pub at: &'static [&'static str],
     /// When it is done.
     pub done: Done,
 }
 
-const PICTURE: &[&str] = &["[data-testid=pad]", "[data-testid=photo]"];
-const STAGE: &[&str] = &["[data-testid=stage]"];
+// What can be pressed: the callout must leave it free.
+const PICTURE: &[&str] = &["[data-testid=pad], .keypad", ".photo-samples", "[data-testid=photo]"];
+const STAGE: &str = "[data-testid=stage]";
 const VARIANT: &[&str] = &["[data-testid=variant]"];
 const TRAINING: &[&str] = &["[data-testid=train-play]", "[data-testid=train-sibling]", "[data-testid=panel-training]"];
+// A card's button says its title first, in every network of the paper.
+const CONV1: &[&str] = &[r#".card-button[aria-label^="conv1"]"#, STAGE];
+const POOL1: &[&str] = &[r#".card-button[aria-label^="pool1,"]"#, STAGE];
+const LINEAR: &[&str] = &[
+    r#".card-button[aria-label^="fc4,"]"#,
+    r#".card-button[aria-label^="fc6,"]"#,
+    r#".card-button[aria-label^="fc1,"]"#,
+    STAGE,
+];
+const MODULE: &[&str] = &["[data-testid=card-inception_3a]", "[data-testid=card-inception3a]", STAGE];
+const REDUCE: &[&str] = &[
+    "[data-testid=unfold-inception_3a]",
+    "[data-testid=unfold-inception3a]",
+    r#"[data-testid="card-inception_3a.3x3_reduce"]"#,
+    r#"[data-testid="card-inception3a.branch2.0.conv"]"#,
+    STAGE,
+];
+const AVERAGE: &[&str] = &["[data-testid=card-avgpool]", "[data-testid=card-pool5]", "[data-testid=card-pool4]", STAGE];
+// The second block of a stage, whose shortcut is the identity; a whole stage first where stages are folded.
+const FOLDED: &[&str] = &[
+    "[data-testid=unfold-conv2_x]",
+    "[data-testid=unfold-stage1]",
+    "[data-testid=unfold-conv2_2]",
+    "[data-testid=unfold-stage1_2]",
+    r#"[data-testid="card-layer1.1.conv1"], [data-testid="card-layer1.1.add"]"#,
+    STAGE,
+];
+const SUM: &[&str] = &[r#"[data-testid="card-layer1.1.add"]"#, STAGE];
+/// Only an open block has a card of its first convolution: a folded one stands for its last layer.
+const OPEN: Done = Done::There(r#"[data-testid^="card-layer"][data-testid$=".conv1"]"#);
 
 const fn step(key: &'static str, at: &'static [&'static str], done: Done) -> Step {
     Step { key, at, done }
 }
 
 const SHOWN: Done = Done::There("[data-testid=milliseconds]");
+/// By pointing or, without a mouse, by choosing.
+const SEEN: Done = Done::There("[data-testid=field]");
 
 const LENET: &[Step] = &[
     step("tour-lenet-draw", PICTURE, SHOWN),
-    step("tour-lenet-field", &["[data-testid=card-c3]", "[data-testid=stage]"], Done::There("[data-testid=tooltip]")),
-    step("tour-lenet-weights", &["[data-testid=card-c1]", "[data-testid=stage]"], Done::Layer(&["Conv2d"])),
-    step("tour-lenet-unit", &["[data-testid=card-c1]", "[data-testid=stage]"], Done::Unit),
+    step("tour-lenet-field", &["[data-testid=card-c3]", STAGE], SEEN),
+    step("tour-lenet-weights", &["[data-testid=card-c1]", STAGE], Done::Layer(&["Conv2d"])),
+    step("tour-lenet-unit", &["[data-testid=card-c1]", STAGE], Done::Unit),
     step("tour-lenet-subsample", &["[data-testid=alter]"], Done::Altered),
     step("tour-lenet-train", TRAINING, Done::Running),
 ];
 const ALEXNET: &[Step] = &[
     step("tour-picture", PICTURE, SHOWN),
-    step("tour-alexnet-relu", STAGE, Done::Layer(&["Conv2d"])),
-    step("tour-alexnet-pool", STAGE, Done::Layer(&["MaxPool2d"])),
-    step("tour-alexnet-dropout", STAGE, Done::Layer(&["Linear"])),
+    step("tour-alexnet-relu", CONV1, Done::Layer(&["Conv2d"])),
+    step("tour-alexnet-pool", POOL1, Done::Layer(&["MaxPool2d"])),
+    step("tour-alexnet-dropout", LINEAR, Done::Layer(&["Linear"])),
     step("tour-alexnet-towers", VARIANT, Done::Variant("alexnet")),
-    step("tour-train-sibling", TRAINING, Done::Running),
+    step("tour-train", TRAINING, Done::Running),
 ];
 const VGG: &[Step] = &[
     step("tour-picture", PICTURE, SHOWN),
     step("tour-vgg-stack", &["[data-testid=panel-field]"], Done::Panel(Panel::Field)),
-    step("tour-vgg-double", STAGE, Done::Layer(&["MaxPool2d"])),
-    step("tour-vgg-size", STAGE, Done::Layer(&["Linear"])),
+    step("tour-vgg-double", POOL1, Done::Layer(&["MaxPool2d"])),
+    step("tour-vgg-size", LINEAR, Done::Layer(&["Linear"])),
     step("tour-train", TRAINING, Done::Running),
 ];
 const GOOGLENET: &[Step] = &[
     step("tour-picture", PICTURE, SHOWN),
-    step("tour-googlenet-module", STAGE, Done::Layer(&["Concat"])),
-    step("tour-googlenet-reduce", STAGE, Done::Layer(&["Conv2d"])),
-    step("tour-googlenet-average", STAGE, Done::Layer(&["AvgPool2d", "AdaptiveAvgPool2d"])),
+    step("tour-googlenet-module", MODULE, Done::Layer(&["Concat"])),
+    step("tour-googlenet-reduce", REDUCE, Done::Layer(&["Conv2d"])),
+    step("tour-googlenet-average", AVERAGE, Done::Layer(&["AvgPool2d", "AdaptiveAvgPool2d"])),
     step("tour-googlenet-heads", VARIANT, Done::Variant("googlenet")),
-    step("tour-train-sibling", TRAINING, Done::Running),
+    step("tour-train", TRAINING, Done::Running),
 ];
 const RESNET: &[Step] = &[
     step("tour-picture", PICTURE, SHOWN),
-    step("tour-resnet-block", STAGE, Done::Layer(&["Add"])),
+    step("tour-resnet-open", FOLDED, OPEN),
+    step("tour-resnet-block", SUM, Done::Layer(&["Add"])),
     step("tour-resnet-skips", VARIANT, Done::Variant("resnet20-cifar")),
     step("tour-resnet-plain", VARIANT, Done::Variant("plain20-cifar")),
-    step("tour-train-sibling", TRAINING, Done::Running),
+    step("tour-train", TRAINING, Done::Running),
 ];
 
 /// The steps for a paper's networks ([`crate::arch::Variant::family`]).
@@ -112,6 +146,22 @@ pub fn steps(family: &str) -> &'static [Step] {
         "ResNet" => RESNET,
         _ => LENET,
     }
+}
+
+impl Step {
+    /// Key of what is said to a reader whose network reads digits, or photographs.
+    pub fn said(&self, digits: bool) -> &'static str {
+        if self.key == "tour-picture" && !digits { "tour-photo" } else { self.key }
+    }
+}
+
+/// The frame around these ([left, top, width, height] each); `None` around none.
+pub fn around(frames: impl IntoIterator<Item = [f64; 4]>) -> Option<[f64; 4]> {
+    frames.into_iter().reduce(|a, b| {
+        let (left, top) = (a[0].min(b[0]), a[1].min(b[1]));
+        let end = |i: usize| (a[i] + a[i + 2]).max(b[i] + b[i + 2]);
+        [left, top, end(0) - left, end(1) - top]
+    })
 }
 
 /// Where a callout of `size` stands beside `target` ([left, top, width, height]) in a window of `room`: to its right, else to its left,
@@ -145,7 +195,9 @@ mod tests {
             assert!((4..=6).contains(&steps.len()), "{}", variant.family);
             for step in steps {
                 for lang in [crate::ui::state::Lang::En, crate::ui::state::Lang::Ko] {
-                    assert!(crate::ui::i18n::find(lang, step.key).is_some(), "{} is missing", step.key);
+                    for key in [true, false].map(|digits| step.said(digits)) {
+                        assert!(crate::ui::i18n::find(lang, key).is_some(), "{key} is missing");
+                    }
                 }
             }
         }
@@ -190,6 +242,12 @@ mod tests {
         assert!(!is(Done::Variant("alexnet"), &plain) && is(Done::Panel(Panel::Inspect), &plain));
         assert!(!is(Done::Unit, &layer) && !is(Done::Running, &plain));
         assert_eq!(Done::There("p").is(&plain, None), None);
+    }
+
+    #[test]
+    fn what_belongs_together_is_framed_together() {
+        assert_eq!(around([]), None);
+        assert_eq!(around([[10.0, 20.0, 30.0, 40.0], [5.0, 70.0, 20.0, 10.0]]), Some([5.0, 20.0, 35.0, 60.0]));
     }
 
     #[test]

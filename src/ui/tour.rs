@@ -1,7 +1,7 @@
 //! The guided start: a callout beside the real control, which is outlined and never covered. The reader does the real thing, and the step
 //! ticks itself off. Knows the table of steps, no network.
 
-use super::guide::{Done, Step, beside, steps};
+use super::guide::{Done, Step, around, beside, steps};
 use super::hooks::{focus, use_network, use_page, use_words, window};
 use crate::arch;
 use wasm_bindgen::prelude::*;
@@ -22,11 +22,19 @@ pub fn is_new_here() -> bool {
     !driven && storage().is_some_and(|s| s.get_item(STORE).ok().flatten().is_none())
 }
 
-/// The element a step is about, if it is there to be seen.
-fn target(step: &Step) -> Option<web_sys::Element> {
-    let document = window().document()?;
+/// The elements a step is about, those of them that are there to be seen.
+fn targets(step: &Step) -> Vec<web_sys::Element> {
+    let Some(document) = window().document() else { return Vec::new() };
     let seen = |e: &web_sys::Element| e.get_bounding_client_rect().width() > 0.0;
-    step.at.iter().find_map(|selector| document.query_selector(selector).ok().flatten().filter(seen))
+    let one = |selector: &str| document.query_selector(selector).ok().flatten().filter(seen);
+    let all = |selectors: &&str| selectors.split(", ").filter_map(one).collect::<Vec<_>>();
+    step.at.iter().map(all).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// An element's place in the window: [left, top, width, height].
+fn frame(element: &web_sys::Element) -> [f64; 4] {
+    let frame = element.get_bounding_client_rect();
+    [frame.left(), frame.top(), frame.width(), frame.height()]
 }
 
 fn room() -> [f64; 2] {
@@ -60,6 +68,7 @@ pub struct TourProps {
 #[component]
 pub fn Tour(props: &TourProps) -> Html {
     let (words, page, network) = (use_words(), use_page(), use_network());
+    let digits = network.as_ref().is_none_or(|n| n.reads_digits());
     let at = use_state(|| 0_usize);
     let family = arch::variant(&page.view.variant).map_or("", |v| v.family);
     let steps = steps(family);
@@ -87,8 +96,8 @@ pub fn Tour(props: &TourProps) -> Html {
     {
         let on = props.on;
         use_effect_with((on, step.key), move |(on, _)| {
-            if *on && let Some(element) = target(&step) {
-                bring(&element);
+            if *on && let Some(element) = targets(&step).first() {
+                bring(element);
             }
         });
     }
@@ -108,9 +117,7 @@ pub fn Tour(props: &TourProps) -> Html {
                 next[at % 8] = true;
                 done.set(next);
             }
-            let place = target(&step).map(|element| {
-                let frame = element.get_bounding_client_rect();
-                let frame = [frame.left(), frame.top(), frame.width(), frame.height()];
+            let place = around(targets(&step).iter().map(frame)).map(|frame| {
                 let size = callout.cast::<web_sys::HtmlElement>();
                 let size = size.map_or([320.0, 180.0], |e| [e.offset_width().into(), e.offset_height().into()]);
                 (frame, beside(frame, size, room()))
@@ -182,7 +189,7 @@ pub fn Tour(props: &TourProps) -> Html {
             if let Some(style) = ring { <div class="tour-ring" {style} aria-hidden="true"></div> }
             <section ref={callout} class="tour" style={place} id="tour" tabindex="-1" aria-labelledby="tour-title" data-testid="tour" {onkeydown}>
                 <h2 id="tour-title">{words.fill("tour-title", &[("family", family)])}<small>{count}</small></h2>
-                <p aria-live="polite" data-testid="tour-text">{words.get(step.key)}</p>
+                <p aria-live="polite" data-testid="tour-text">{words.get(step.said(digits))}</p>
                 <div class="row">
                     <span class="tick" role="status" data-testid="tour-done">{if ticked { words.get("tour-done") } else { words.get("tour-try") }}</span>
                     if *at > 0 { <button type="button" onclick={back} data-testid="tour-back">{words.get("tour-back")}</button> }
