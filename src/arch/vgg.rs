@@ -1,5 +1,5 @@
 //! VGGNet (Simonyan, Zisserman: "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014, Table 1),
-//! configurations A, B, D and E with torchvision's names; the lecture's CIFAR-10 version; and a small one for digits.
+//! configurations A, B, D and E with torchvision's names; a version for CIFAR-10; and a small one for digits.
 
 use super::{Architecture, Recipe, Schedule, Variant};
 use crate::data::augment::Augmentation;
@@ -71,7 +71,7 @@ pub(super) fn imagenet(variant: &'static Variant, blocks: &[Block], norm: bool) 
     Ok(Architecture { notes, ..Architecture::photographs(variant, g, output, Recipe::VGG) })
 }
 
-/// The lecture's homework: configuration E with batch norm on 32×32, head 512–512–128–10.
+/// For CIFAR-10: configuration E with batch norm on 32×32, head 512–512–128–10.
 pub(super) fn cifar(variant: &'static Variant) -> Result<Architecture, GraphError> {
     let mut g = Graph::new();
     let mut x = g.input("input", Shape::new(3, 32, 32))?;

@@ -193,7 +193,7 @@ fn Projector() -> Html {
     };
     html! {
         <button type="button" class="pill" {onclick} aria-pressed={on.to_string()} aria-label={words.get("projector")} title={words.get("projector")}
-            data-testid="projector" hidden={page.view.hides("projector")}><span aria-hidden="true">{"⤢"}</span></button>
+            data-testid="projector" hidden={page.view.hides("projector")}><span aria-hidden="true">{"Aa"}</span></button>
     }
 }
 
