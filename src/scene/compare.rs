@@ -68,12 +68,15 @@ pub fn families() -> Vec<&'static str> {
     found
 }
 
+/// How something is called in the reader's language.
+pub type Say<'a, T> = &'a dyn Fn(T) -> String;
+
 /// The plot. `open`: the networks that are open, by name. `say`: a measure's title, and what a protocol is called in a word or two, a network's title.
 pub fn plot(
     lines: &[Summary],
     measures: [Measure; 2],
     open: &[&str],
-    say: (&dyn Fn(Measure) -> String, &dyn Fn(Protocol) -> String, &dyn Fn(&Variant) -> String),
+    say: (Say<'_, Measure>, Say<'_, Protocol>, Say<'_, &'static Variant>),
     title: &str,
     size: [f32; 2],
 ) -> (Scatter, Vec<Plotted>) {
