@@ -71,6 +71,11 @@ pub enum Weights {
     Url(String),
 }
 
+impl Picture {
+    /// So many test digits come with the page.
+    pub const SAMPLES: usize = 100;
+}
+
 /// What is shown to the network.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Picture {

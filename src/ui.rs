@@ -63,6 +63,8 @@ mod inquiry;
 #[cfg(target_arch = "wasm32")]
 mod maps;
 #[cfg(target_arch = "wasm32")]
+mod menu;
+#[cfg(target_arch = "wasm32")]
 mod output;
 #[cfg(target_arch = "wasm32")]
 mod pad;

@@ -372,7 +372,7 @@ fn shortcuts_are_named_and_towers_stand_apart() {
 fn the_strip_says_what_each_layer_costs() {
     let words = Words::default();
     let net = variant("lenet5").unwrap().build().unwrap();
-    let lenet = strip(&net.graph, &[], 1100.0, FONT, &words);
+    let lenet = strip(&net, &[], 1100.0, FONT, &words);
     let told: Vec<&str> = lenet.columns.iter().map(|c| c.told.as_str()).collect();
     assert_eq!(told[0], "Input · 4.10 kB");
     assert_eq!(told[1], "C1 · 156 params · 117,600 MACs · 18.8 kB · RF 5×5"); // 6·28·28·4 bytes
@@ -380,7 +380,7 @@ fn the_strip_says_what_each_layer_costs() {
     snapshot("strip-lenet5", &lenet.drawing);
     for (name, width) in [("vgg16", 1100.0), ("resnet152", 1100.0), ("googlenet", 366.0)] {
         let net = variant(name).unwrap().build().unwrap();
-        let strip = strip(&net.graph, &[], width, FONT, &words);
+        let strip = strip(&net, &[], width, FONT, &words);
         let stage = surface(&net, [width, 470.0], FONT, &[], &words);
         let nodes = |c: &receptive::scene::strip::Column| c.node;
         assert_eq!(
@@ -389,6 +389,8 @@ fn the_strip_says_what_each_layer_costs() {
         );
         assert_eq!(sticking_out(&strip.drawing), [""; 0], "{name}");
         assert!(strip.columns.last().unwrap().frame.right() <= width, "{name}");
+        let only = strip.columns.iter().filter(|c| c.told.ends_with(" · in training only")).count();
+        assert_eq!(only, net.auxiliary.len(), "{name}");
         snapshot(&format!("strip-{name}"), &strip.drawing);
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn original(variant: &'static Variant) -> Result<Architecture, GraphE
             augmentation: Augmentation::DISTORTED,
             ..Recipe::DEFAULT
         },
-        notes: &["lenet5-macs", "lenet5-table", "lenet5-glyphs"],
+        notes: &["lenet5-macs", "lenet5-table", "lenet5-glyphs", "lenet5-criterion"],
     })
 }
 

@@ -19,7 +19,7 @@ impl Architecture {
         let strided = |kernel: usize| conv.is_some_and(|c| c.window.kernel == [kernel; 2] && c.window.stride == [2; 2]);
         match note {
             "lenet5-table" => conv.is_some_and(|c| c.table.is_some()),
-            "lenet5-glyphs" => matches!(node.op, Op::Rbf(_)),
+            "lenet5-glyphs" | "lenet5-criterion" => matches!(node.op, Op::Rbf(_)),
             "alexnet-input" => conv.is_some() && node.inputs == [self.graph.source()],
             "alexnet-towers" => conv.is_some_and(|c| c.groups > 1),
             "alexnet-lrn" | "googlenet-lrn" => matches!(node.op, Op::LocalResponseNorm(_)),
@@ -46,7 +46,7 @@ mod tests {
             net.notes_at(&[net.graph.find(layer).unwrap()])
         };
         assert_eq!(at("lenet5", "c3"), ["lenet5-table"]);
-        assert_eq!(at("lenet5", "output"), ["lenet5-glyphs"]);
+        assert_eq!(at("lenet5", "output"), ["lenet5-glyphs", "lenet5-criterion"]);
         assert!(at("lenet5", "c1").is_empty());
         assert_eq!(at("alexnet", "conv1"), ["alexnet-input"]);
         assert_eq!(at("alexnet", "conv2"), ["alexnet-towers"]);

@@ -34,7 +34,7 @@ impl Architecture {
             input: nodes[self.graph.source()].shape,
             parameters: cost.parameters,
             macs: cost.macs,
-            depth: cost::depth(&self.graph, self.output),
+            depth: cost::depth(&self.graph, 0..=self.output),
             field: last.map_or(1, |id| fields[id].y.size()),
         }
     }

@@ -35,15 +35,16 @@ pub fn node(graph: &Graph, id: NodeId) -> Cost {
     }
 }
 
-/// Depth of a network as papers count it: layers with weights on the longest path to this node. A batch norm is no layer of
-/// its own, and a shortcut's projection lies on the shorter way.
-pub fn depth(graph: &Graph, output: NodeId) -> usize {
+/// Depth as papers count it: layers with weights on the longest path through these nodes (ascending) to the last of them; of a network,
+/// all up to its output. A batch norm is no layer of its own, and a shortcut's projection lies on the shorter way.
+pub fn depth(graph: &Graph, through: impl IntoIterator<Item = NodeId>) -> usize {
     let nodes = graph.nodes();
-    let mut depths = vec![0; nodes.len()];
-    for (id, node) in nodes.iter().enumerate() {
-        let before = node.inputs.iter().map(|&i| depths[i]).max().unwrap_or(0);
-        let weighs = !graph.params_of(id).is_empty() && node.op.kind() != Kind::Normalisation;
+    let (mut depths, mut last) = (vec![0; nodes.len()], 0);
+    for id in through {
+        let before = nodes[id].inputs.iter().map(|&i| depths[i]).max().unwrap_or(0);
+        let weighs = !graph.params_of(id).is_empty() && nodes[id].op.kind() != Kind::Normalisation;
         depths[id] = before + usize::from(weighs);
+        last = depths[id];
     }
-    depths[output]
+    last
 }

@@ -75,6 +75,8 @@ pub struct FieldFacts {
 pub struct Facts {
     /// Its main layer.
     pub layer: NodeId,
+    /// Of a group in one card: its layers with weights, and how many of them lie on the longest path through it.
+    pub group: Option<[usize; 2]>,
     /// PyTorch's name of it (`Conv2d`).
     pub op: &'static str,
     /// Its family.
@@ -201,17 +203,27 @@ pub fn facts(graph: &Graph, cards: &[Card]) -> Vec<Facts> {
     cards.iter().map(|card| of(graph, card, &fields)).collect()
 }
 
+/// A group's sum of more layers would be a page.
+const TERMS: usize = 12;
+
 fn of(graph: &Graph, card: &Card, fields: &[super::receptive_field::Field]) -> Facts {
     let nodes = graph.nodes();
     let node = &nodes[card.layer];
     let total: cost::Cost = card.nodes.iter().map(|&id| cost::node(graph, id)).sum();
-    let join = |formula: fn(&Graph, NodeId) -> String| {
-        if card.folded.is_some() {
-            return String::new(); // of many layers it would be a page
-        }
-        let parts: Vec<String> = card.nodes.iter().map(|&id| formula(graph, id)).filter(|f| !f.is_empty()).collect();
-        parts.join(" + ")
+    let join = |formula: fn(&Graph, NodeId) -> String, value: fn(cost::Cost) -> u64| {
+        let part = |&id: &NodeId| match value(cost::node(graph, id)) {
+            0 => String::new(),
+            n if card.folded.is_some() => grouped(n),
+            _ => formula(graph, id),
+        };
+        let parts: Vec<String> = card.nodes.iter().map(part).filter(|f| !f.is_empty()).collect();
+        if card.folded.is_some() && parts.len() > TERMS { String::new() } else { parts.join(" + ") }
     };
+    let weighs = |id: &&NodeId| matches!(nodes[**id].op.kind(), Kind::Convolution | Kind::Linear);
+    let group = card
+        .folded
+        .as_ref()
+        .map(|_| [card.nodes.iter().filter(weighs).count(), cost::depth(graph, card.nodes.iter().copied())]);
     let inputs = graph.input_shapes(if card.folded.is_some() { card.nodes[0] } else { card.layer });
     let output = nodes[card.node].shape;
     let fixed: Vec<_> = card
@@ -233,11 +245,12 @@ fn of(graph: &Graph, card: &Card, fields: &[super::receptive_field::Field]) -> F
     let f = fields[card.node];
     Facts {
         layer: card.layer,
+        group,
         op: node.op.name(),
         kind: node.op.kind(),
         settings: node.op.settings(),
         then: if card.folded.is_some() { Vec::new() } else { then.map(|&id| nodes[id].op.name()).collect() },
-        parameters: Figure { value: total.parameters as u64, formula: join(parameters) },
+        parameters: Figure { value: total.parameters as u64, formula: join(parameters, |c| c.parameters as u64) },
         fixed: Figure {
             value: fixed.iter().map(|p| p.param.len() as u64).sum(),
             formula: fixed
@@ -247,7 +260,7 @@ fn of(graph: &Graph, card: &Card, fields: &[super::receptive_field::Field]) -> F
                 .join(" + "),
         },
         connections,
-        macs: Figure { value: total.macs, formula: join(macs) },
+        macs: Figure { value: total.macs, formula: join(macs, |c| c.macs) },
         dense,
         field: (node.op.kind() != Kind::Input).then(|| field(f.y, f.x, nodes[graph.source()].shape)),
         value_bytes: Figure { value: output.len() as u64 * 4, formula: format!("{} · 4", dimensions(output)) },

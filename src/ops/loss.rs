@@ -51,14 +51,14 @@ impl Loss {
         best
     }
 
-    /// Probability of each class, in place: softmax of the logits, or of the negated distances (with the rubbish class' share left out).
+    /// Probability of each class, in place: softmax of the logits, or of the negated distances. The rubbish class of LeNet-5's criterion is
+    /// no answer and takes no share here: within distance j even the nearest class could not pass 52 %.
     pub fn probabilities<T: Real>(self, output: &mut [T]) {
         match self {
             Self::CrossEntropy => softmax(output),
-            Self::Map { j } => {
-                let mut all: Vec<T> = output.iter().map(|&y| -y).chain([T::from_f32(-j)]).collect();
-                softmax(&mut all);
-                output.copy_from_slice(&all[..output.len()]);
+            Self::Map { .. } => {
+                output.iter_mut().for_each(|y| *y = -*y);
+                softmax(output);
             }
         }
     }
@@ -128,6 +128,13 @@ mod tests {
                 assert!((numeric - grad[i]).abs() < 1e-8, "{loss:?} {i}: {numeric} {}", grad[i]);
             }
         }
+    }
+
+    #[test]
+    fn a_class_near_its_target_is_nearly_certain() {
+        let mut distances = [92.7f32, 0.055, 120.0];
+        Loss::Map { j: 0.1 }.probabilities(&mut distances);
+        assert!(distances[1] > 0.999 && (distances.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{distances:?}");
     }
 
     #[test]

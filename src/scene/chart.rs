@@ -306,16 +306,17 @@ pub fn fields(net: &Architecture, selected: Option<NodeId>, width: f32, height: 
         let weight = if on { r#" font-weight="700""# } else { "" };
         let number = size.to_string();
         let half = text_width(&card.title, SMALL).max(text_width(&number, SMALL)) / 2.0;
-        if x - half > edge {
-            svg.text([x, f.y - 5.0], SMALL, &number, &format!(r#"fill="{INK}" text-anchor="middle"{weight}"#));
+        let at = x.clamp(half, (width - half).max(half));
+        if at - half > edge {
+            svg.text([at, f.y - 5.0], SMALL, &number, &format!(r#"fill="{INK}" text-anchor="middle"{weight}"#));
             let ink = if on { INK } else { MUTED };
             svg.text(
-                [x, plot.bottom() + 15.0],
+                [at, plot.bottom() + 15.0],
                 SMALL,
                 &card.title,
                 &format!(r#"fill="{ink}" text-anchor="middle"{weight}"#),
             );
-            edge = x + half + 4.0;
+            edge = at + half + 4.0;
         }
     }
     svg.line([0.0, plot.bottom() + 0.5], [width, plot.bottom() + 0.5], &format!(r#"stroke="{MUTED}""#));

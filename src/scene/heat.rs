@@ -107,7 +107,7 @@ pub struct Concentration {
 }
 
 impl Concentration {
-    /// The shrunk field's part of the field's area, overhang included.
+    /// The shrunk field's part of this one's area.
     pub fn area(&self, field: Rect) -> f64 {
         let area = |r: Rect| (r.y.len() * r.x.len()) as f64;
         area(self.rect) / area(field)

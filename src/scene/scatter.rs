@@ -126,7 +126,7 @@ impl Range {
             let room = (high / low).powf(0.06).max(1.2);
             (low / room, high * room)
         } else {
-            let room = ((high - low) * 0.08).max(high.abs() * 0.01).max(1e-6);
+            let room = ((high - low) * 0.08).max(if high > low { 0.0 } else { high.abs() * 0.01 }).max(1e-6);
             (low - room, high + room)
         };
         Self { low, high, log }

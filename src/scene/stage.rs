@@ -10,7 +10,7 @@ use crate::graph::describe::{self, Facts, compact, grouped, shape_text};
 use crate::graph::layout::{self, Bonds, Card, Edge, Spacing, Way, group_name};
 use crate::graph::skips::{self, SkipKind};
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Kind, Layer};
+use crate::ops::Kind;
 use crate::tensor::{Shape, Unit};
 
 /// One bitmap of a card: `rows`×`cols` elements of the node's value, from `offset` on.
@@ -401,12 +401,9 @@ impl Draft {
         let input = facts.kind == Kind::Input;
         let title = if input { words.input.to_string() } else { card.title.clone() };
         let short = if input { title.clone() } else { short.to_string() };
-        // Layers as papers count them: batch norms have weights, but nobody counts them.
-        let kind = |id: NodeId| graph.nodes()[id].op.kind();
-        let layers = |id: &&NodeId| matches!(kind(**id), Kind::Convolution | Kind::Linear);
         let op = match &card.folded {
             _ if input => String::new(),
-            Some(_) => put(&words.folded, &[&card.nodes.iter().filter(layers).count().to_string()]),
+            Some(_) => put(&words.folded, &[&facts.group.map_or(0, |[_, depth]| depth).to_string()]),
             None => describe::label(&graph.nodes()[card.layer].op),
         };
         let skip = |(kind, n): (SkipKind, usize)| {

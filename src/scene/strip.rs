@@ -1,9 +1,10 @@
 //! The strip under the stage: what each layer costs and sees, as bars over depth. Knows graphs; no network by name, no page.
 
 use super::{Drawing, FIELD, Frame, INK, LINE, MUTED, Svg, Words, colour, put, text_width};
+use crate::arch::Architecture;
+use crate::graph::NodeId;
 use crate::graph::describe::{self, Facts, compact, grouped};
 use crate::graph::layout::{self, Card};
-use crate::graph::{Graph, NodeId};
 use crate::ops::Kind;
 
 /// One layer's column: where it is, whose it is, and its numbers in words.
@@ -39,7 +40,8 @@ fn bytes(n: u64) -> String {
 
 /// The strip of a network whose groups are folded and opened as on the stage; `width` px wide, in type for a stage's
 /// of `font` px.
-pub fn strip(graph: &Graph, toggled: &[String], width: f32, font: f32, words: &Words) -> Strip {
+pub fn strip(net: &Architecture, toggled: &[String], width: f32, font: f32, words: &Words) -> Strip {
+    let (graph, needed) = (&net.graph, net.inference_nodes());
     let [row, bar, letters] = [ROW, BAR, TYPE].map(|v| (v * font / 12.0).round());
     let (cards, _) = layout::folded(graph, toggled);
     let facts = describe::facts(graph, &cards);
@@ -85,7 +87,13 @@ pub fn strip(graph: &Graph, toggled: &[String], width: f32, font: f32, words: &W
                 _ if cards[k].folded.is_some() => colour(Kind::Convolution),
                 _ => colour(facts[k].kind),
             };
-            svg.rect(column, &format!(r#"fill="{fill}""#));
+            // Hollow is what training alone has: it is in no total.
+            if needed[cards[k].node] {
+                svg.rect(column, &format!(r#"fill="{fill}""#));
+            } else {
+                let edge = Frame::new(column.x + 0.5, column.y + 0.5, (column.w - 1.0).max(0.5), (column.h - 0.5).max(0.5));
+                svg.rect(edge, &format!(r#"fill="none" stroke="{fill}""#));
+            }
         }
     }
     let column = |(k, (card, f)): (usize, (&Card, &Facts))| {
@@ -93,7 +101,8 @@ pub fn strip(graph: &Graph, toggled: &[String], width: f32, font: f32, words: &W
         let filled = |template: &str, n: u64| if n == 0 { String::new() } else { put(template, &[&grouped(n)]) };
         let seen = f.field.map(|f| put(&words.field, &[&format!("{}×{}", f.size[0], f.size[1])])).unwrap_or_default();
         let parts = [title, filled(&words.parameters, f.parameters.value), filled(&words.macs, f.macs.value)];
-        let parts = parts.into_iter().chain([bytes(rows[2].1[k]), seen]).filter(|p| !p.is_empty());
+        let only = if needed[card.node] { String::new() } else { words.training.to_string() };
+        let parts = parts.into_iter().chain([bytes(rows[2].1[k]), seen, only]).filter(|p| !p.is_empty());
         Column {
             frame: Frame::new(gutter + step * k as f32, 0.0, step, height),
             node: card.node,

@@ -4,8 +4,9 @@
 use super::state::{Colours, Lang, Method, Panel, Sort, Stack, Theme, View};
 use crate::arch;
 use crate::arch::summary::Measure;
+use crate::data::photo;
 use crate::graph::stack::Storey;
-use crate::protocol::{Backend, Over, Scale};
+use crate::protocol::{Backend, Over, Picture, Scale};
 use crate::tensor::Unit;
 
 /// Reads `?variant=lenet5&layer=c1&unit=3,9,14&…`, with or without the question mark.
@@ -29,6 +30,7 @@ pub fn parse(query: &str) -> View {
                 view.theme = [Theme::Light, Theme::Dark].into_iter().find(|t| t.name() == value).unwrap_or_default()
             }
             "mode" => view.projector = value == "projector",
+            "picture" => view.picture = picture(&value),
             "alter" => view.alter = value.parse().unwrap_or_default(),
             "backend" => {
                 view.backend = match value.as_str() {
@@ -106,6 +108,9 @@ pub fn print(view: &View) -> String {
     if view.projector {
         pairs.push(("mode", "projector".into()));
     }
+    if let Some(text) = view.picture.as_ref().and_then(told) {
+        pairs.push(("picture", text));
+    }
     if !view.alter.is_none() {
         pairs.push(("alter", view.alter.to_string()));
     }
@@ -181,6 +186,26 @@ fn stack(text: &str) -> Option<Stack> {
     (1..=Stack::MOST).contains(&storeys.len()).then_some(Stack { storeys, channels })
 }
 
+/// A picture that comes with the page: `7.2` is the third seven, `test.431` a test digit by its place, `photo.1` a photograph.
+fn picture(text: &str) -> Option<Picture> {
+    let (kind, number) = text.split_once('.')?;
+    let number = number.parse().ok()?;
+    match kind {
+        "test" => Some(Picture::Sample(number)).filter(|_| number < Picture::SAMPLES),
+        "photo" => Some(Picture::SamplePhoto(number)).filter(|_| number < photo::SAMPLES.len()),
+        _ => kind.parse().ok().filter(|digit| *digit < 10).map(|digit| Picture::SampleOf { digit, nth: number }),
+    }
+}
+
+fn told(picture: &Picture) -> Option<String> {
+    match picture {
+        Picture::Sample(place) => Some(format!("test.{place}")),
+        Picture::SamplePhoto(place) => Some(format!("photo.{place}")),
+        Picture::SampleOf { digit, nth } => Some(format!("{digit}.{nth}")),
+        _ => None,
+    }
+}
+
 fn unit(text: &str) -> Option<Unit> {
     let mut numbers = text.split(',').map(|n| n.parse().ok());
     let unit = Unit { c: numbers.next()??, y: numbers.next()??, x: numbers.next()?? };
@@ -250,6 +275,7 @@ mod tests {
             lang: Some(Lang::Ko),
             theme: Theme::Dark,
             projector: true,
+            picture: Some(Picture::SampleOf { digit: 7, nth: 2 }),
             alter: Alterations { shift: [0, -3], noise: 10, seed: 4, ..Alterations::default() },
             backend: Some(Backend::Cpu),
             scale: Scale::Map,
@@ -279,6 +305,12 @@ mod tests {
         assert_eq!(parse(query), View::new());
         for stack in ["", "64", "64~3.1.1", "64~0.1.1.1", "0~3.1.1.1", "64~3.1.1.1~x"] {
             assert_eq!(parse(&format!("over=all&method=x&class=-1&stack={stack}")), View::new());
+        }
+        for picture in ["", "7", "10.1", "-1.0", "test.100000", "photo.9", "photo.x"] {
+            assert_eq!(parse(&format!("picture={picture}")).picture, None, "{picture}");
+        }
+        for picture in ["test.431", "photo.1", "0.0"] {
+            assert_eq!(print(&parse(&format!("picture={picture}"))), format!("?picture={picture}"));
         }
         assert_eq!(parse("layer=c1&unit=1,2,3,4").unit, None);
         assert_eq!(parse("unit=1,2,3").unit, None, "a unit of no layer");

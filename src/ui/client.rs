@@ -27,6 +27,8 @@ struct Inner {
     /// What is done to pictures.
     alterations: Cell<Alterations>,
     variant: RefCell<String>,
+    /// The opening of another variant, until it is done.
+    leaving: Cell<Option<Generation>>,
     quiet: RefCell<HashSet<Generation>>,
     /// What was shown last, for an engine that starts later.
     picture: RefCell<Option<(Picture, Vec<JsValue>)>>,
@@ -93,6 +95,7 @@ impl Client {
             shown: Cell::new(0),
             alterations: Cell::default(),
             variant: RefCell::default(),
+            leaving: Cell::default(),
             quiet: RefCell::default(),
             picture: RefCell::default(),
             beside: RefCell::default(),
@@ -168,8 +171,24 @@ impl Client {
 
     fn hear(&self, data: &JsValue) {
         match wire::unpack::<Event>(data) {
+            Ok((event, _)) if self.is_late(&event) => {}
             Ok((event, transferred)) => self.tell(&Heard { event, transferred }),
             Err(error) => self.tell(&failed("engine-crashed", format!("{error:?}"))),
+        }
+    }
+
+    /// Whether this was said by the network that the page has left: until the next one is open, the engine answers with the last.
+    fn is_late(&self, event: &Event) -> bool {
+        let Some(opening) = self.0.leaving.get() else { return false };
+        match event {
+            Event::Opened { generation, .. } | Event::Failed { request: Some(generation), .. }
+                if *generation == opening =>
+            {
+                self.0.leaving.set(None);
+                false
+            }
+            Event::Shown { .. } | Event::Output { .. } => true,
+            _ => false,
         }
     }
 
@@ -229,7 +248,9 @@ impl Client {
     /// Opens a variant and remembers which; the answer bears the number that is returned. `files`: `File`s, or an `ArrayBuffer`.
     pub fn open(&self, variant: &str, weights: Weights, files: &[JsValue]) -> Generation {
         let generation = self.number();
-        self.0.variant.replace(variant.into());
+        if self.0.variant.replace(variant.into()) != variant {
+            self.0.leaving.set(Some(generation));
+        }
         self.send_with(&Command::Open { generation, variant: variant.into(), weights }, files);
         generation
     }

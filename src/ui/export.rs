@@ -6,6 +6,7 @@
 
 use super::hooks::{Same, later, next_frame, use_client, use_heard, use_page, use_words, window};
 use super::maps::Scene;
+use super::menu::Menu;
 use crate::arch::Architecture;
 use crate::protocol::{Command, Event, PaintRect, Palette, Scale, Source};
 use crate::scene::stage::{Stage, to_svg};
@@ -306,13 +307,12 @@ pub fn Export(props: &ExportProps) -> Html {
         None => words.fill("export-png", &[("width", &width), ("height", &height)]),
     };
     html! {
-        <details class="menu" data-testid="export">
-            <summary class="pill">{words.get("export")}</summary>
-            <div class="menu-body">
+        <>
+            <Menu text={words.get("export")} testid="export">
                 <button type="button" onclick={svg} data-testid="export-svg">{words.get("export-svg")}</button>
                 <button type="button" onclick={png} aria-disabled={done.is_some().then_some("true")} data-testid="export-png">{text}</button>
-            </div>
+            </Menu>
             <canvas ref={canvas} class="export-canvas" aria-hidden="true"></canvas>
-        </details>
+        </>
     }
 }

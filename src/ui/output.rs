@@ -15,6 +15,8 @@ use yew::prelude::*;
 /// An answer.
 #[derive(Clone, PartialEq)]
 struct Answer {
+    /// Whose it is.
+    variant: String,
     values: Vec<f32>,
     predicted: usize,
     milliseconds: f32,
@@ -71,6 +73,7 @@ pub fn Output() -> Html {
     let newest = use_mut_ref(|| 0);
     {
         let (answer, label, newest) = (answer.clone(), label.clone(), newest.clone());
+        let variant = page.view.variant.clone();
         let readout = network.as_ref().map(|n| n.loss.readout());
         use_heard(move |heard| match &heard.event {
             Event::Output { generation, output, probabilities, predicted, milliseconds } => {
@@ -79,6 +82,7 @@ pub fn Output() -> Html {
                 }
                 *newest.borrow_mut() = *generation;
                 answer.set(output.as_ref().map(|output| Answer {
+                    variant: variant.clone(),
                     values: if readout == Some(Readout::Distances) { output.clone() } else { probabilities.clone() },
                     predicted: *predicted,
                     milliseconds: *milliseconds,
@@ -88,11 +92,8 @@ pub fn Output() -> Html {
             _ => {}
         });
     }
-    {
-        // Another network has said nothing yet.
-        let answer = answer.clone();
-        use_effect_with(page.view.variant.clone(), move |_| answer.set(None));
-    }
+    // Another network has said nothing yet.
+    let answer = (*answer).clone().filter(|a| a.variant == page.view.variant);
     let named = use_classes();
     let Some(arch) = network else { return Html::default() };
     let distances = arch.loss.readout() == Readout::Distances;
@@ -111,7 +112,7 @@ pub fn Output() -> Html {
     let mut order: Vec<usize> = (0..classes).collect();
     if classes > MANY {
         order.sort_by(|&a, &b| values[b].unwrap_or(0.0).total_cmp(&values[a].unwrap_or(0.0)).then(a.cmp(&b)));
-        order.truncate(TOP);
+        order.truncate(if answer.is_some() { TOP } else { 0 });
     }
     let bar = |class: usize| {
         let value = values[class];
@@ -136,7 +137,7 @@ pub fn Output() -> Html {
                     { best.filter(|_| digits || known).map_or("–".to_string(), |class| named.name(class)) }
                 </output>
                 <p class="note">
-                    if let Some(answer) = &*answer {
+                    if let Some(answer) = &answer {
                         <span data-testid="milliseconds">{words.fill("output-time", &[("ms", &format!("{:.1}", answer.milliseconds))])}</span>
                         if let Some(label) = *label {
                             <br /><span>{words.fill("output-label", &[("digit", &label.to_string())])}</span>

@@ -5,7 +5,7 @@ use super::alter::Surface;
 use super::camera::Camera;
 use super::client::Client;
 use super::hooks::{
-    colour, next_frame, use_client, use_dark, use_heard, use_network, use_page, use_pixel_ratio, use_words,
+    colour, go, next_frame, use_client, use_dark, use_heard, use_network, use_page, use_pixel_ratio, use_words,
 };
 use super::painted::{INPUT, Painted};
 use crate::protocol::{Command, Event, Generation, PaintRect, Picture, Source};
@@ -17,9 +17,6 @@ use yew::prelude::*;
 
 /// Side of the pad in its own units.
 const SIZE: f64 = 280.0;
-
-/// Digits that come with the page, per class and in all: numbers beyond them wrap.
-const SAMPLES: usize = 100;
 
 /// What is on the pad.
 struct Ink {
@@ -208,17 +205,51 @@ pub fn Pad() -> Html {
             }
         });
     }
+    {
+        // A test digit, by a key or by the address.
+        let (ink, client) = (ink.clone(), client.clone());
+        use_effect_with((here, page.view.picture.clone()), move |(here, picture)| {
+            let Some(picture @ (Picture::Sample(_) | Picture::SampleOf { .. })) = picture.as_ref().filter(|_| *here)
+            else {
+                return;
+            };
+            if ink.borrow().picture == *picture {
+                return;
+            }
+            {
+                let mut ink = ink.borrow_mut();
+                ink.strokes.clear();
+                ink.picture = picture.clone();
+                if let Picture::SampleOf { digit, nth } = picture {
+                    ink.pressed[usize::from(*digit) % 10] = nth.wrapping_add(1);
+                }
+            }
+            show(&ink, &client);
+        });
+    }
+    // The user's own is in no address.
+    let own = {
+        let page = page.clone();
+        move || {
+            if page.view.picture.is_some() {
+                go(&page, |v| v.picture = None);
+            }
+        }
+    };
     let onframe = {
-        let ink = ink.clone();
+        let (ink, own) = (ink.clone(), own.clone());
         Callback::from(move |(shown, picture)| {
+            own();
             let mut ink = ink.borrow_mut();
             ink.strokes.clear();
             (ink.picture, ink.shown) = (picture, shown);
         })
     };
     let change = {
-        let (canvas, ink, client, filled) = (canvas.clone(), ink.clone(), client.clone(), filled.clone());
+        let (canvas, ink, client, filled, own) =
+            (canvas.clone(), ink.clone(), client.clone(), filled.clone(), own.clone());
         Callback::from(move |picture: Option<Picture>| {
+            own();
             {
                 let mut ink = ink.borrow_mut();
                 ink.picture = picture.unwrap_or_else(|| ink.drawing());
@@ -248,6 +279,7 @@ pub fn Pad() -> Html {
             }
             filled.set(true);
             show(&ink, &client);
+            own();
         })
     };
     let onpointermove = {
@@ -304,22 +336,13 @@ pub fn Pad() -> Html {
         })
     };
     let sample = {
-        let (ink, client) = (ink.clone(), client.clone());
+        let (ink, page) = (ink.clone(), page.clone());
         Callback::from(move |digit: Option<u8>| {
-            {
-                let mut ink = ink.borrow_mut();
-                ink.strokes.clear();
-                ink.picture = match digit {
-                    Some(digit) => {
-                        let pressed = &mut ink.pressed[usize::from(digit) % 10];
-                        let nth = *pressed;
-                        *pressed += 1;
-                        Picture::SampleOf { digit, nth }
-                    }
-                    None => Picture::Sample((js_sys::Math::random() * SAMPLES as f64) as usize),
-                };
-            }
-            show(&ink, &client);
+            let picture = match digit {
+                Some(digit) => Picture::SampleOf { digit, nth: ink.borrow().pressed[usize::from(digit) % 10] },
+                None => Picture::Sample((js_sys::Math::random() * Picture::SAMPLES as f64) as usize),
+            };
+            go(&page, |v| v.picture = Some(picture));
         })
     };
     let set_pen = {

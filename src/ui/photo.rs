@@ -4,7 +4,7 @@
 use super::alter::{Surface, paint};
 use super::camera::Camera;
 use super::client::Client;
-use super::hooks::{next_frame, use_client, use_heard, use_network, use_page, use_window_event, use_words};
+use super::hooks::{go, next_frame, use_client, use_heard, use_network, use_page, use_window_event, use_words};
 use crate::data::photo::SAMPLES;
 use crate::protocol::{Command, Event, Picture};
 use std::rc::Rc;
@@ -44,7 +44,12 @@ fn picture(files: Option<web_sys::FileList>) -> Option<web_sys::File> {
 pub fn PhotoInput() -> Html {
     let (client, words, page, network) = (use_client(), use_words(), use_page(), use_network());
     let canvas = use_node_ref();
-    let chosen = use_state(|| Chosen::Sample(0));
+    // One that comes with the page may be in the address; the user's own never is.
+    let listed = match page.view.picture {
+        Some(Picture::SamplePhoto(place)) => Some(place),
+        _ => None,
+    };
+    let chosen = use_state(|| Chosen::Sample(listed.unwrap_or(0)));
     let over = use_state(|| false);
     let here = network.as_ref().is_some_and(|n| !n.reads_digits());
     {
@@ -68,10 +73,27 @@ pub fn PhotoInput() -> Html {
             }
         });
     }
-    let take = {
+    {
         let chosen = chosen.clone();
+        use_effect_with(listed, move |listed| {
+            if let Some(place) = *listed {
+                chosen.set(Chosen::Sample(place));
+            }
+        });
+    }
+    let own = {
+        let page = page.clone();
+        move || {
+            if page.view.picture.is_some() {
+                go(&page, |v| v.picture = None);
+            }
+        }
+    };
+    let take = {
+        let (chosen, own) = (chosen.clone(), own.clone());
         Rc::new(move |file: Option<web_sys::File>| {
             if let Some(file) = file {
+                own();
                 chosen.set(Chosen::Own(file.name(), file.into()));
             }
         })
@@ -119,8 +141,9 @@ pub fn PhotoInput() -> Html {
         return Html::default();
     }
     let onframe = {
-        let chosen = chosen.clone();
+        let (chosen, own) = (chosen.clone(), own.clone());
         Callback::from(move |_| {
+            own();
             if *chosen != Chosen::Camera {
                 chosen.set(Chosen::Camera);
             }
@@ -133,8 +156,8 @@ pub fn PhotoInput() -> Html {
     let sample = |(i, url): (usize, &&'static str)| {
         let name = words.get(["photo-cat", "photo-coffee", "photo-rocket", "photo-astronaut"][i % SAMPLES.len()]);
         let onclick = {
-            let chosen = chosen.clone();
-            Callback::from(move |_| chosen.set(Chosen::Sample(i)))
+            let page = page.clone();
+            Callback::from(move |_| go(&page, |v| v.picture = Some(Picture::SamplePhoto(i))))
         };
         html! {
             <button type="button" class="photo-sample" aria-pressed={(*chosen == Chosen::Sample(i)).to_string()} {onclick}

@@ -10,6 +10,7 @@ use super::hooks::{
 use super::i18n::value as number;
 use super::maps::Maps;
 pub use super::maps::Scene;
+use super::menu::Menu;
 use super::strip::Strip;
 use super::viewport::{Lens, Viewport, shows_maps};
 use crate::arch::Architecture;
@@ -44,6 +45,7 @@ pub fn scene_words(words: Words) -> scene::Words {
         padded: get("scene-padded"),
         skip: get("scene-skip"),
         memory: get("scene-memory"),
+        training: get("scene-training"),
         depth: get("scene-depth"),
         sum: get("scene-sum"),
         bias: get("scene-bias"),
@@ -401,14 +403,11 @@ fn Legend(props: &LegendProps) -> Html {
         }
     };
     html! {
-        <details class="menu" data-testid="legend">
-            <summary class="pill">{words.get("legend")}</summary>
-            <div class="menu-body">
-                <ul class="legend-list">{ for kinds.map(kind) }{ for skips.map(skip) }</ul>
-                <p class="note">{words.get("legend-slab")}</p>
-                <p class="note">{words.get("legend-zoom")}</p>
-            </div>
-        </details>
+        <Menu text={words.get("legend")} testid="legend">
+            <ul class="legend-list">{ for kinds.map(kind) }{ for skips.map(skip) }</ul>
+            <p class="note">{words.get("legend-slab")}</p>
+            <p class="note">{words.get("legend-zoom")}</p>
+        </Menu>
     }
 }
 

@@ -4,10 +4,10 @@
 
 use crate::arch::summary::Measure;
 use crate::arch::{self, Recipe};
-
 use crate::graph::stack::Storey;
 use crate::protocol::{
-    Alterations, Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Over, Palette, Scale, TrainConfig,
+    Alterations, Backend, EngineInfo, Event, Fault, Generation, Halt, Origin, Over, Palette, Picture, Scale,
+    TrainConfig,
 };
 use crate::tensor::Unit;
 
@@ -269,6 +269,8 @@ pub struct View {
     pub theme: Theme,
     /// Large type and strong contrast, for a projector.
     pub projector: bool,
+    /// Which of the pictures that come with the page is shown; `None`: what the user draws or brings.
+    pub picture: Option<Picture>,
     /// What is done to the picture before the network sees it.
     pub alter: Alterations,
     /// `None`: the engine chooses.

@@ -29,7 +29,7 @@ pub fn Strip(props: &StripProps) -> Html {
     let deps = (network, page.view.groups.clone(), words, props.width as u32, props.font as u32);
     let scene = use_memo(deps, |(network, groups, words, width, font)| {
         let said = scene_words(*words);
-        network.as_ref().map(|net| Same::new(scenes::strip(&net.graph, groups, *width as f32, *font as f32, &said)))
+        network.as_ref().map(|net| Same::new(scenes::strip(net, groups, *width as f32, *font as f32, &said)))
     });
     let Some(scene) = (*scene).clone() else { return Html::default() };
     let column = {

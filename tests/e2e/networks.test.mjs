@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { scenario } from './harness.mjs';
-import { at, computed, engine, strokes, until } from './page.mjs';
+import { at, computed, engine, reads, strokes, until } from './page.mjs';
 
 // Darkest and lightest of the pixels of a canvas, as a screenshot has them: a blank one has none to tell.
 const contrast = async (locator) => (await locator.screenshot()).length;
@@ -41,8 +41,7 @@ scenario('resnet50 and a photograph, from the whole to one unit', { query: '?var
   await card.dblclick({ position: { x: 4, y: 14 } });
   await until(() => at(page, 'viewport').getAttribute('data-level'), (level) => level === 'near', 'near');
   await page.waitForTimeout(400);
-  const box = await card.boundingBox();
-  await card.click({ position: { x: box.width / 2 - 14, y: box.height / 2 - 14 } });
+  await card.click({ position: { x: 27, y: 90 } }); // in its first map
   await until(() => at(page, 'arithmetic').locator('svg').count(), (n) => n > 0, 'the arithmetic is drawn', 60_000);
   await until(() => at(page, 'arithmetic').innerText(), (text) => /√|σ/.test(text), 'with its batch norm', 30_000);
   assert.match(page.url(), /layer=layer1\.1\.conv2&unit=/);
@@ -83,4 +82,32 @@ scenario('own pictures, and files that are none', { query: '?variant=resnet18&ba
   await given('paste');
   await at(page, 'photo-1').click();
   await until(() => at(page, 'photo-1').getAttribute('aria-pressed'), (v) => v === 'true', 'a sample again');
+});
+
+scenario('a picture that comes with the page is in the address; nothing is said by the network before', { query: '?backend=cpu&lang=en&picture=7.1', timeout: 180_000 }, async ({ page, draw }) => {
+  await engine(page);
+  await reads(page, 7);
+  await page.reload();
+  await reads(page, 7, 'the same digit after reloading');
+  assert.match(page.url(), /picture=7\.1/);
+  // From a digit to photographs: no answer, and no picture, of LeNet-5 while the other is being opened.
+  await page.evaluate(() => {
+    window.__early = [];
+    const look = () => {
+      const shown = (name) => document.querySelector(`[data-testid="${name}"]`);
+      const opening = /Opening the weights/.test(shown('origin')?.textContent ?? '');
+      if (opening && location.search.includes('variant=') && shown('milliseconds')) window.__early.push(shown('milliseconds').textContent);
+      window.__looking = requestAnimationFrame(look);
+    };
+    look();
+  });
+  await page.evaluate(() => { history.pushState(null, '', location.href.replace(/[?].*/, '?variant=resnet152&backend=cpu&lang=en&picture=7.1')); dispatchEvent(new PopStateEvent('popstate')); });
+  await until(() => at(page, 'origin').innerText(), (text) => /Untrained/.test(text), 'another network is open', 90_000);
+  assert.deepEqual(await page.evaluate(() => window.__early), []);
+  await computed(page);
+  // What is drawn is in no address.
+  await page.goBack();
+  await reads(page, 7, 'back at the digit', 60_000);
+  await draw('[data-testid=pad]', strokes(3));
+  await until(() => page.url(), (url) => !/picture=/.test(url), 'a drawing is in no address');
 });

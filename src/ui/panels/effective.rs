@@ -64,6 +64,8 @@ pub fn Effective(props: &EffectiveProps) -> Html {
     marks.extend(measured.map(|m| (m.rect, "effective")));
     // As the heat map draws what overhangs: its beginning only.
     let far = field.is_some_and(|f| -f.y.first > shape.h as isize / 2 || f.y.last + 1 > shape.h as isize * 3 / 2);
+    // What of it lies outside cannot hold anything: it is the picture's size that would be measured.
+    let seen = field.map(|rect| rect.clamp(shape));
     let percent = |part: f64| format!("{:.0}", part * 100.0);
     let over = {
         let page = page.clone();
@@ -118,7 +120,7 @@ pub fn Effective(props: &EffectiveProps) -> Html {
                     <Passes asking={asking.clone()} {live} />
                 </div>
             </div>
-                if let Some(field) = field {
+                if let (Some(field), Some(seen)) = (field, seen) {
                     <dl class="facts">
                         <dt>{words.get("effective-theoretical")}</dt>
                         <dd data-testid="effective-field"><span class="strong">{words.fill("effective-pixels", &[("size", &pixels(field))])}</span>
@@ -126,8 +128,9 @@ pub fn Effective(props: &EffectiveProps) -> Html {
                         if let Some(m) = measured {
                             <dt>{words.get("effective-share")}</dt>
                             <dd class="strong" data-testid="effective-size" data-side={m.rect.y.len().to_string()}>
-                                {words.fill("effective-within", &[("size", &pixels(m.rect)), ("area", &percent(m.area(field))),
-                                    ("side", &percent(m.rect.y.len() as f64 / field.y.len() as f64))])}</dd>
+                                {words.fill(if seen == field { "effective-within" } else { "effective-within-seen" },
+                                    &[("size", &pixels(m.rect)), ("area", &percent(m.area(seen))),
+                                    ("side", &percent(m.rect.y.len() as f64 / seen.y.len() as f64))])}</dd>
                             <dt>{words.get("effective-strongest")}</dt>
                             <dd>{words.fill("effective-strongest-of", &[("pixels", &number(m.pixels as u64)), ("of", &number(m.of as u64)),
                                 ("share", &percent(m.pixels as f64 / m.of as f64))])}</dd>

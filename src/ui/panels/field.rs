@@ -2,6 +2,8 @@
 //! facts and scenes, no network by name.
 
 use super::layer::LayerProps;
+use crate::graph::describe::{self, Facts};
+use crate::graph::layout::{self, Card};
 use crate::ops::{Layer as _, Reach};
 use crate::scene::chart;
 use crate::ui::hooks::{go, use_network, use_page, use_size, use_words};
@@ -29,6 +31,12 @@ pub fn Growth(props: &LayerProps) -> Html {
         let drawing = |net| chart::fields(net, *chosen, wide, HEIGHT, &scene_words(*words));
         network.as_ref().map(|net| AttrValue::from(drawing(net).svg))
     });
+    // Each layer, as in the plot: of a group that is folded on the stage there is no kernel to tell.
+    let layers = use_memo(network.clone(), |network| {
+        let cards = network.as_ref().map(|net| layout::cards(&net.graph)).unwrap_or_default();
+        let facts = network.as_ref().map(|net| describe::facts(&net.graph, &cards)).unwrap_or_default();
+        (cards, facts)
+    });
     let Some(net) = network else { return Html::default() };
     let select = {
         let page = page.clone();
@@ -51,32 +59,30 @@ pub fn Growth(props: &LayerProps) -> Html {
     };
     let side = net.graph.nodes()[net.graph.source()].shape.h;
     let needed = net.inference_nodes(); // auxiliary heads are there in training only
-    let cards = || {
-        let all = props.described.cards.iter().zip(&props.described.facts).enumerate();
-        all.filter(|(_, (card, _))| needed[card.node])
-    };
-    let row = |(i, (card, facts)): (usize, (&crate::graph::layout::Card, &crate::graph::describe::Facts))| {
+    let all = || layers.0.iter().zip(&layers.1).filter(|(card, _)| needed[card.node]);
+    let row = |(card, facts): (&Card, &Facts)| {
         let field = facts.field?;
         let node = &net.graph.nodes()[card.layer];
         let window = match node.op.reach(net.graph.input_shapes(card.layer).first().copied()?) {
-            Reach::Window(w) if card.folded.is_none() => Some(w),
+            Reach::Window(w) => Some(w),
             _ => None,
         };
         let kernel = window.map_or("–".to_string(), |w| match w.dilation[0] {
             1 => format!("{} × {}", w.kernel[0], w.kernel[1]),
             d => format!("{} × {} ({d})", w.kernel[0], w.kernel[1]),
         });
+        let padding = window.map_or("–".to_string(), |w| w.padding[0].to_string());
         let stride = window.map_or("–".to_string(), |w| w.stride[0].to_string());
         let onclick = {
             let (select, name) = (select.clone(), node.name.clone());
             Callback::from(move |_| select.emit(name.clone()))
         };
-        let here = props.card == Some(i);
+        let here = chosen.is_some_and(|node| card.nodes.contains(&node));
         let centre = half(2 * field.start[0] + field.size[0] as isize - 1);
         Some(html! {
             <tr class={classes!(here.then_some("here"), (field.size[0] >= side).then_some("beyond"))} data-testid={format!("field-{}", node.name)}>
                 <th scope="row"><button type="button" class="link" {onclick} aria-pressed={here.to_string()}>{card.title.clone()}</button></th>
-                <td>{kernel}</td><td>{stride}</td>
+                <td>{kernel}</td><td>{stride}</td><td>{padding}</td>
                 <td class="seen">{format!("{} × {}", field.size[0], field.size[1])}</td>
                 <td>{field.jump[0].to_string()}</td>
                 <td>{half(2 * field.start[0])}</td>
@@ -84,11 +90,9 @@ pub fn Growth(props: &LayerProps) -> Html {
             </tr>
         })
     };
-    let passes =
-        cards().find_map(|(_, (card, facts))| facts.field.filter(|f| f.size[0] >= side).map(|_| card.title.clone()));
+    let passes = all().find_map(|(card, facts)| facts.field.filter(|f| f.size[0] >= side).map(|_| card.title.clone()));
     let side_text = format!("{side} × {side}");
-    let head =
-        ["field-layer", "field-kernel", "field-stride", "field-size", "field-jump", "field-start", "field-centre"];
+    let head = ["layer", "kernel", "stride", "padding", "size", "jump", "start", "centre"];
     html! {
         <section aria-labelledby="field-title" data-testid="receptive-field" ref={frame}>
             <h3 id="field-title">{words.get("field-title")}</h3>
@@ -99,8 +103,8 @@ pub fn Growth(props: &LayerProps) -> Html {
             <div class="drawing field-plot" {onclick}>{ for (*plot).clone().map(Html::from_html_unchecked) }</div>
             <div class="scroll tall" tabindex="0" role="region" aria-label={words.get("field-table")}>
                 <table class="field-table">
-                    <thead><tr>{ for head.into_iter().map(|key| html! { <th scope="col">{words.get(key)}</th> }) }</tr></thead>
-                    <tbody>{ for cards().filter_map(row) }</tbody>
+                    <thead><tr>{ for head.into_iter().map(|key| html! { <th scope="col">{words.get(&format!("field-{key}"))}</th> }) }</tr></thead>
+                    <tbody>{ for all().filter_map(row) }</tbody>
                 </table>
             </div>
             <p class="note">{words.get("field-note")}</p>

@@ -135,6 +135,8 @@ pub struct FiltersProps {
     pub layer: Option<NodeId>,
     /// What it is called.
     pub name: String,
+    /// Whether it stands for a group of layers.
+    pub group: bool,
     /// The output map whose kernels alone are shown.
     pub map: Option<usize>,
     /// Whether they are in view.
@@ -202,7 +204,7 @@ pub fn Filters(props: &FiltersProps) -> Html {
             } else if weight.is_some() {
                 <p class="note">{words.fill("filters-large", &[("n", &number(size_of as u64))])}</p>
             } else if props.layer.is_some() {
-                <p class="note">{words.get("filters-none")}</p>
+                <p class="note">{words.get(if props.group { "filters-group" } else { "filters-none" })}</p>
             }
         </section>
     }

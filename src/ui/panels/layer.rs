@@ -1,6 +1,7 @@
 //! The selected layer: what it is in numbers and how they come about. Knows facts, no network by name.
 
 use super::Described;
+use crate::graph::cost;
 use crate::graph::describe::{self, shape_text};
 use crate::ui::hooks::{use_network, use_words};
 use crate::ui::i18n::number;
@@ -50,10 +51,14 @@ pub fn Numbers(props: &LayerProps) -> Html {
     let facts = match (chosen, &network) {
         (Some((_, f)), _) => html! {
             <dl class="facts">
-                { line("layer-op", f.op.to_string()) }
-                if !f.then.is_empty() { { line("layer-then", f.then.join(", ")) } }
-                if !f.settings.is_empty() {
-                    { line("layer-settings", f.settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ")) }
+                if let Some([layers, depth]) = f.group {
+                    { line("layer-group", words.fill("layer-group-of", &[("layers", &layers.to_string()), ("depth", &depth.to_string())]).to_string()) }
+                } else {
+                    { line("layer-op", f.op.to_string()) }
+                    if !f.then.is_empty() { { line("layer-then", f.then.join(", ")) } }
+                    if !f.settings.is_empty() {
+                        { line("layer-settings", f.settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ")) }
+                    }
                 }
                 if !f.inputs.is_empty() { { line("layer-inputs", f.inputs.iter().map(|&s| shape_text(s)).collect::<Vec<_>>().join(", ")) } }
                 { line("layer-output", shape_text(f.output)) }
@@ -79,7 +84,7 @@ pub fn Numbers(props: &LayerProps) -> Html {
             let cost = net.cost();
             html! {
                 <dl class="facts">
-                    { line("layer-layers", net.graph.nodes().len().to_string()) }
+                    { line("layer-depth", words.fill("layer-depth-of", &[("layers", &cost::depth(&net.graph, 0..=net.output).to_string())]).to_string()) }
                     { strong("layer-parameters", number(cost.parameters as u64)) }
                     { strong("layer-macs", number(cost.macs)) }
                 </dl>

@@ -343,7 +343,8 @@ pub fn Maps(props: &MapsProps) -> Html {
             </div>
             if !there { <p class="note">{words.get("maps-none")}</p> }
             else if !*drawn { <p class="note">{words.get("arithmetic-empty")}</p> }
-            <Filters layer={card.map(|c| c.layer)} name={card.map(|c| c.title.clone()).unwrap_or_default()} map={chosen} seen={props.seen} />
+            <Filters layer={card.map(|c| c.layer)} name={card.map(|c| c.title.clone()).unwrap_or_default()}
+                group={card.is_some_and(|c| c.folded.is_some())} map={chosen} seen={props.seen} />
         </section>
         <section aria-labelledby="maps-numbers-title">
             <h3 id="maps-numbers-title">{words.get("maps-numbers")}</h3>
