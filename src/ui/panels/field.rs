@@ -92,7 +92,16 @@ pub fn Growth(props: &LayerProps) -> Html {
     };
     let passes = all().find_map(|(card, facts)| facts.field.filter(|f| f.size[0] >= side).map(|_| card.title.clone()));
     let side_text = format!("{side} × {side}");
-    let head = ["layer", "kernel", "stride", "padding", "size", "jump", "start", "centre"];
+    let head = [
+        "field-layer",
+        "field-kernel",
+        "field-stride",
+        "field-padding",
+        "field-size",
+        "field-jump",
+        "field-start",
+        "field-centre",
+    ];
     html! {
         <section aria-labelledby="field-title" data-testid="receptive-field" ref={frame}>
             <h3 id="field-title">{words.get("field-title")}</h3>
@@ -103,7 +112,7 @@ pub fn Growth(props: &LayerProps) -> Html {
             <div class="drawing field-plot" {onclick}>{ for (*plot).clone().map(Html::from_html_unchecked) }</div>
             <div class="scroll tall" tabindex="0" role="region" aria-label={words.get("field-table")}>
                 <table class="field-table">
-                    <thead><tr>{ for head.into_iter().map(|key| html! { <th scope="col">{words.get(&format!("field-{key}"))}</th> }) }</tr></thead>
+                    <thead><tr>{ for head.into_iter().map(|key| html! { <th scope="col">{words.get(key)}</th> }) }</tr></thead>
                     <tbody>{ for all().filter_map(row) }</tbody>
                 </table>
             </div>
