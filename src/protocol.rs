@@ -202,7 +202,8 @@ pub enum Inquiry {
         /// Whose maps.
         node: NodeId,
     },
-    /// By how much the class's probability drops where a grey patch covers the picture (Zeiler, Fergus 2014). One map, an element a
+    /// By how much the class's probability drops, or its distance grows ([`crate::ops::Loss::standing`]), where a grey patch covers the
+    /// picture (Zeiler, Fergus 2014). One map, an element a
     /// position of the patch; not a number where it has not been yet.
     Occlusion {
         /// `None`: the predicted one.

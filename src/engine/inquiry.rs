@@ -50,7 +50,7 @@ enum Work {
     /// Gradients for passes, of which `Running::done` are made.
     Gradients { question: Question, passes: Vec<Pass>, pictures: Vec<Vec<f32>>, then: Then },
     /// Forward passes with a patch over the picture.
-    Occlusion { program: Program, picture: Vec<f32>, patch: usize, stride: usize },
+    Occlusion { program: Program, picture: Vec<f32>, before: f32, patch: usize, stride: usize },
 }
 
 /// What a pass sends back through the network, and for which of the pictures.
@@ -185,7 +185,8 @@ impl Session {
                 let Some(opened) = &mut self.opened else { return Ok(()) };
                 let program =
                     opened.network.executor.prepare(&net, Plan::new(&net, &Request::inference(batch, &[])))?;
-                (Work::Occlusion { program, picture, patch, stride }, Some(asked), grid.map(), grid)
+                let before = net.loss.standing(opened.network.output().ok_or_else(nothing_shown)?, asked.0);
+                (Work::Occlusion { program, picture, before, patch, stride }, Some(asked), grid.map(), grid)
             }
         };
         let maps = vec![f32::NAN; shape.len()];
@@ -353,8 +354,8 @@ async fn pass(opened: &mut Opened) -> Result<(), GpuError> {
                 }
             };
         }
-        Work::Occlusion { program, picture, patch, stride } => {
-            let Some((class, probability)) = running.class else { return Ok(()) };
+        Work::Occlusion { program, picture, before, patch, stride } => {
+            let Some((class, _)) = running.class else { return Ok(()) };
             let plan = &program.plan;
             let last = running.total.min(first + plan.batch);
             let mut inputs = Vec::with_capacity(plan.batch * input.len());
@@ -372,9 +373,7 @@ async fn pass(opened: &mut Opened) -> Result<(), GpuError> {
             let classes = net.graph.nodes()[net.output].shape.len();
             let images = outputs.iter().flat_map(|o| o.chunks_exact(classes));
             for (output, found) in images.zip(&mut running.maps[first..last]) {
-                let mut probabilities = output.to_vec();
-                net.loss.probabilities(&mut probabilities);
-                *found = probability - probabilities[class];
+                *found = *before - net.loss.standing(output, class);
             }
             running.done = last;
         }

@@ -63,6 +63,19 @@ impl Loss {
         }
     }
 
+    /// What a covered picture may take from a class: its probability; or of distances how near it is, since their probabilities are all
+    /// but 0 or 1.
+    pub fn standing(self, output: &[f32], class: usize) -> f32 {
+        match self {
+            Self::CrossEntropy => {
+                let mut probabilities = output.to_vec();
+                self.probabilities(&mut probabilities);
+                probabilities[class]
+            }
+            Self::Map { .. } => -output[class],
+        }
+    }
+
     /// The kernels of [`crate::plan::Task::Loss`], in order. `buffers`: output, labels, gradient, stats.
     pub fn lower(
         self,
