@@ -821,7 +821,7 @@ fn inquiries_are_what_showing_other_pictures_says() {
             }
             let events = show(&mut engine, &covered);
             let drop = if name == "lenet5" { output(&events)[9] - before } else { whole - probability(&events, 9) };
-            assert!((drop - drops[row * 7 + col]).abs() < 1e-5 * (1.0 + drop.abs()), "{name} ({row}, {col}): {drop}");
+            assert!((drop - drops[row * 7 + col]).abs() < 1e-5 * (1.0 + before.abs()), "{name} ({row}, {col}): {drop}");
         }
 
         // The effective field of a position: by the gradients of its units, one after the other; none outside the field.

@@ -91,7 +91,8 @@ pub fn strip(net: &Architecture, toggled: &[String], width: f32, font: f32, word
             if needed[cards[k].node] {
                 svg.rect(column, &format!(r#"fill="{fill}""#));
             } else {
-                let edge = Frame::new(column.x + 0.5, column.y + 0.5, (column.w - 1.0).max(0.5), (column.h - 0.5).max(0.5));
+                let edge =
+                    Frame::new(column.x + 0.5, column.y + 0.5, (column.w - 1.0).max(0.5), (column.h - 0.5).max(0.5));
                 svg.rect(edge, &format!(r#"fill="none" stroke="{fill}""#));
             }
         }

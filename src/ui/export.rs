@@ -291,7 +291,7 @@ pub fn Export(props: &ExportProps) -> Html {
                 client.send_with(&Command::Canvas { canvas: CANVAS }, &[offscreen.unchecked_into()]);
             }
             let (scene, client, painted) = (scene.clone(), client.clone(), painted.clone());
-            let picture = Picture { scene, title: title.clone(), scale, client, maps, painted };
+            let picture = Picture { scene, title: title.to_string(), scale, client, maps, painted };
             let done = done.setter();
             done.set(Some(0));
             wasm_bindgen_futures::spawn_local(async move {
