@@ -310,7 +310,7 @@ fn shortcuts_are_named_and_towers_stand_apart() {
     };
     assert_eq!(told(&stage)[..2], ["3 layers, skip: identity", "3 layers, skip: projection"]);
     let whole = told(&open("resnet152", &[]).0);
-    assert_eq!(whole[2], "109 layers, skip: projection, skip: identity × 35");
+    assert_eq!(whole[2], "108 layers, skip: projection, skip: identity × 35");
     for card in stage.cards.iter().filter(|c| c.op.contains("skip")) {
         for labels in [&card.labels, &card.middle] {
             assert!(labels.iter().any(|l| l.class == "skips" && l.text.starts_with("skip: ")), "{}", card.title);
