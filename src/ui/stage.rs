@@ -11,6 +11,7 @@ use super::i18n::value as number;
 use super::maps::Maps;
 pub use super::maps::Scene;
 use super::menu::Menu;
+use super::state::Colours;
 use super::strip::Strip;
 use super::viewport::{Lens, Viewport, shows_maps};
 use crate::arch::Architecture;
@@ -378,7 +379,7 @@ struct LegendProps {
 /// What colours, sizes and lines mean: those that are on the stage.
 #[component]
 fn Legend(props: &LegendProps) -> Html {
-    let words = use_words();
+    let (page, words) = (use_page(), use_words());
     let stage = &props.scene.0;
     let kinds = [
         (Kind::Convolution, "kind-convolution"),
@@ -404,7 +405,9 @@ fn Legend(props: &LegendProps) -> Html {
     };
     html! {
         <Menu text={words.get("legend")} testid="legend">
-            <ul class="legend-list">{ for kinds.map(kind) }{ for skips.map(skip) }</ul>
+            <ul class="legend-list">{ for kinds.map(kind) }{ for skips.map(skip) }
+                <li><span class="swatch field"></span>{words.get("legend-field")}</li>
+                if page.view.colours == Colours::Signed { <li><span class="swatch values"></span>{words.get("legend-values")}</li> }</ul>
             <p class="note">{words.get("legend-slab")}</p>
             <p class="note">{words.get("legend-zoom")}</p>
         </Menu>
