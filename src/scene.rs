@@ -15,6 +15,7 @@ pub mod beats;
 pub mod camera;
 pub mod chart;
 pub mod compare;
+pub mod equations;
 pub mod field;
 pub mod gallery;
 pub mod heat;
@@ -58,6 +59,15 @@ pub struct Words {
     pub to_weights: Cow<'static, str>,
     pub strongest: Cow<'static, str>,
     pub padding: Cow<'static, str>,
+    pub running: Cow<'static, str>,
+    pub copied: Cow<'static, str>,
+    pub maps: Cow<'static, str>,
+    pub units: Cow<'static, str>,
+    pub residual: Cow<'static, str>,
+    pub shortcut: Cow<'static, str>,
+    pub scale_inputs: Cow<'static, str>,
+    pub scale_weights: Cow<'static, str>,
+    pub scale_products: Cow<'static, str>,
     pub step: Cow<'static, str>,
     pub epoch: Cow<'static, str>,
     pub loss: Cow<'static, str>,
@@ -104,6 +114,15 @@ impl Default for Words {
             to_weights: w("to the weights"),
             strongest: w("The {} of {} maps to which most goes"),
             padding: w("padding"),
+            running: w("running statistics"),
+            copied: w("map {} − {} = map {} of {}"),
+            maps: w("maps {}–{}"),
+            units: w("units {}–{}"),
+            residual: w("residual branch"),
+            shortcut: w("shortcut: {}"),
+            scale_inputs: w("Full colour: inputs ±{}"),
+            scale_weights: w("weights ±{}"),
+            scale_products: w("each result ±{}"),
             step: w("step"),
             epoch: w("epoch"),
             loss: w("Loss"),

@@ -8,6 +8,7 @@ use receptive::ops::{Ask, Case, Explanation, Layer, Op};
 use receptive::plan::{Plan, Request};
 use receptive::rng::Rng;
 use receptive::scene::beats::{beats, running};
+use std::collections::BTreeMap;
 
 /// Works the told arithmetic out again, from its terms alone.
 fn work_out(told: &Explanation) -> f32 {
@@ -160,6 +161,7 @@ fn check_spread(case: &Case, wrong: f32) -> Result<(), String> {
     let mut to_inputs: Vec<Vec<f32>> = case.inputs.iter().map(|s| vec![0.0; s.len()]).collect();
     let mut to_weights = vec![0.0; params.first().map_or(0, Vec::len)];
     let mut weighted = false;
+    let mut to_named: BTreeMap<&str, Vec<f32>> = BTreeMap::new();
     let inputs: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
     let tensors: Vec<&[f32]> = params.iter().map(Vec::as_slice).collect();
     for (i, delta) in upstream.iter().enumerate() {
@@ -167,6 +169,9 @@ fn check_spread(case: &Case, wrong: f32) -> Result<(), String> {
         let ask = Ask { inputs: &inputs, shapes: &case.inputs, params: &tensors, output, unit };
         let told = case.op.explain(&ask);
         let spread = told.spread(delta + wrong);
+        for &(name, gradient) in &spread.named {
+            to_named.entry(name).or_insert_with(|| vec![0.0; output.c])[unit.c] += gradient;
+        }
         let mut before = 0; // weights of a linear layer run on through its terms
         for (t, term) in told.terms.iter().enumerate() {
             let shape = case.inputs[term.input];
@@ -214,6 +219,15 @@ fn check_spread(case: &Case, wrong: f32) -> Result<(), String> {
         let found = executor.read(program, plan.param_gradients[0].unwrap()).to_vec();
         differ("weight", &to_weights, &found)?;
     }
+    // What is one number a map is told by name; nothing that is trained is left out.
+    let trained = net.graph.params().iter().zip(&plan.param_gradients).filter(|(p, _)| p.param.trained());
+    for (place, (param, found)) in trained.enumerate().filter(|(place, _)| *place > 0 || !weighted) {
+        let name = param.param.name;
+        let told = to_named
+            .get(name)
+            .ok_or_else(|| format!("{}: nothing told of parameter {place}, {name}", case.op.name()))?;
+        differ(name, told, &executor.read(program, found.unwrap()).to_vec())?;
+    }
     Ok(())
 }
 
@@ -222,6 +236,37 @@ fn what_spreads_from_all_units_is_the_engines_gradient() {
     for case in Op::cases() {
         check_spread(&case, 0.0).unwrap();
     }
+}
+
+/// A step of a parameter that is one number a map moves the value as its gradient says: the value is linear in it.
+#[test]
+fn named_gradients_are_the_differences_of_values() {
+    let mut seen = 0;
+    for case in Op::cases() {
+        let net = Architecture::of_case(&case).unwrap();
+        let mut rng = Rng::new(9);
+        let images: Vec<Vec<f32>> =
+            case.inputs.iter().map(|s| (0..s.len()).map(|_| rng.range(-1.0, 1.0)).collect()).collect();
+        let inputs: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
+        let mut params: Vec<Vec<f32>> = net.graph.params().iter().map(|p| vec![0.5; p.param.len()]).collect();
+        let output = net.graph.nodes()[net.output].shape;
+        let unit = output.unit(output.len() / 2);
+        let told = |params: &[Vec<f32>]| {
+            let params: Vec<&[f32]> = params.iter().map(Vec::as_slice).collect();
+            case.op.explain(&Ask { inputs: &inputs, shapes: &case.inputs, params: &params, output, unit })
+        };
+        let before = told(&params);
+        let value = |e: &Explanation| e.steps.last().unwrap().1;
+        for (name, gradient) in before.spread(1.0).named {
+            let place = net.graph.params().iter().position(|p| p.param.name == name).unwrap();
+            params[place][unit.c] += 0.25;
+            let slope = (value(&told(&params)) - value(&before)) / 0.25;
+            params[place][unit.c] -= 0.25;
+            assert!((slope - gradient).abs() < 1e-4, "{} {name}: {slope} {gradient}", case.op.name());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "{seen}");
 }
 
 #[test]

@@ -7,13 +7,14 @@ use receptive::colormap::Palette;
 use receptive::graph::Graph;
 use receptive::graph::layout::{Edge, Frame, folded, group_name};
 use receptive::graph::receptive_field::fields;
-use receptive::graph::skips::{SkipKind, skips};
+use receptive::graph::skips::{SkipKind, roles, skips};
 use receptive::ops::explain::Explanation;
 use receptive::ops::{Activation, Ask, Conv2d, Flatten, Kind, Layer, Linear, Loss, MaxPool2d, Window};
 use receptive::rng::Rng;
 use receptive::scene::arithmetic::{arithmetic, backward};
 use receptive::scene::beats::beats;
 use receptive::scene::chart::{self, Curve, GradientRow, Reading};
+use receptive::scene::equations::{Source, Story, equations};
 use receptive::scene::field::{self, Overlay};
 use receptive::scene::stage::{Label, Stage, stage, surface, to_svg, to_svg_at_levels};
 use receptive::scene::strip::strip;
@@ -606,77 +607,129 @@ fn fields_go_through_branches_and_shortcuts() {
     }
 }
 
-/// Explanations of one unit of a layer and its activation, for random inputs and weights.
-fn told(net: &Architecture, name: &str, unit: Unit) -> Vec<Explanation> {
+/// Explanations of one unit of a layer and what follows it unit by unit, for random inputs and weights; and what it reads.
+fn told(net: &Architecture, name: &str, unit: Unit) -> (Vec<Explanation>, Vec<Source>) {
     let mut rng = Rng::new(11);
     let params = net.initial(5);
     let mut out: Vec<Explanation> = Vec::new();
     let id = net.graph.find(name).unwrap();
-    let follows = net.graph.consumers(id).next().filter(|&i| net.graph.nodes()[i].op.kind() == Kind::Activation);
-    for node in [Some(id), follows].into_iter().flatten() {
-        let n = &net.graph.nodes()[node];
-        let shapes = net.graph.input_shapes(node);
-        let mut input: Vec<f32> = (0..shapes[0].len()).map(|_| rng.range(-1.0, 1.5)).collect();
-        if let Some(before) = out.last() {
-            input[n.shape.index(unit)] = before.steps.last().unwrap().1;
-        }
-        let own: Vec<&[f32]> = net.graph.params_of(node).map(|i| params[i].as_slice()).collect();
-        let ask = Ask { inputs: &[&input], shapes: &shapes, params: &own, output: n.shape, unit };
-        out.push(n.op.explain(&ask));
+    let nodes = net.graph.nodes();
+    let mut chain = vec![id];
+    while let Some(next) = net.graph.consumers(chain[chain.len() - 1]).next()
+        && matches!(nodes[next].op.kind(), Kind::Activation | Kind::Normalisation)
+    {
+        chain.push(next);
     }
-    out
+    for node in chain {
+        let n = &nodes[node];
+        let shapes = net.graph.input_shapes(node);
+        let mut inputs: Vec<Vec<f32>> =
+            shapes.iter().map(|s| (0..s.len()).map(|_| rng.range(-1.0, 1.5)).collect()).collect();
+        if let Some(before) = out.last() {
+            inputs[0][n.shape.index(unit)] = before.steps.last().unwrap().1;
+        }
+        let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+        let own: Vec<&[f32]> = net.graph.params_of(node).map(|i| params[i].as_slice()).collect();
+        let ask = Ask { inputs: &inputs, shapes: &shapes, params: &own, output: n.shape, unit };
+        out.push(n.op.explain(&ask).scaled(&ask));
+    }
+    let inputs = nodes[id].inputs.iter().zip(roles(&net.graph, id));
+    let sources =
+        inputs.map(|(&i, role)| Source { name: nodes[i].name.clone(), role, maps: nodes[i].shape.c }).collect();
+    (out, sources)
+}
+
+/// A unit of every kind of layer, of every network.
+const UNITS: [(&str, &str, [usize; 3]); 17] = [
+    ("lenet5", "c1", [3, 9, 14]),
+    ("lenet5", "s2", [2, 3, 4]),
+    ("lenet5", "c3", [7, 2, 9]),
+    ("lenet5", "c5", [100, 0, 0]),
+    ("lenet5", "f6", [30, 0, 0]),
+    ("lenet5", "output", [9, 0, 0]),
+    ("lenet5-modern", "pool1", [2, 3, 4]),
+    ("lenet5-modern", "fc1", [2, 0, 0]),
+    ("googlenet", "conv2.3x3", [3, 20, 20]),
+    ("googlenet-digits", "inception_3a", [9, 2, 3]),
+    ("googlenet", "pool5", [9, 0, 0]),
+    ("resnet-digits", "layer3.0.conv1", [5, 1, 0]),
+    ("resnet20-cifar", "layer2.0.add", [5, 1, 0]),
+    ("resnet20-cifar", "layer2.0.shortcut", [3, 1, 0]),
+    ("resnet18", "layer2.0.add", [5, 10, 10]),
+    ("resnet18", "layer1.1.add", [5, 10, 10]),
+    ("vgg19-bn-cifar", "features.3", [5, 10, 10]),
+];
+
+fn story<'a>((explanations, sources): &'a (Vec<Explanation>, Vec<Source>), unit: Unit) -> Story<'a> {
+    Story { explanations, sources, map: unit.c, by_map: false }
 }
 
 #[test]
 fn arithmetic_is_readable_at_every_width_and_as_recorded() {
-    let unit = |c, y, x| Unit { c, y, x };
-    let cases = [
-        ("lenet5", "c1", unit(3, 9, 14)),
-        ("lenet5", "s2", unit(2, 3, 4)),
-        ("lenet5", "c3", unit(7, 2, 9)),
-        ("lenet5", "c5", unit(100, 0, 0)),
-        ("lenet5", "f6", unit(30, 0, 0)),
-        ("lenet5", "output", unit(9, 0, 0)),
-        ("lenet5-modern", "pool1", unit(2, 3, 4)),
-        ("lenet5-modern", "fc1", unit(2, 0, 0)),
-    ];
-    for (network, layer, unit) in cases {
+    for (network, layer, [c, y, x]) in UNITS {
+        let unit = Unit { c, y, x };
         let net = variant(network).unwrap().build().unwrap();
         let told = told(&net, layer, unit);
-        for width in [360.0, 620.0, 900.0] {
-            let drawing = arithmetic(&told, None, width, Palette::Light, &Words::default());
+        let story = story(&told, unit);
+        for width in [300.0, 360.0, 480.0, 620.0, 760.0, 900.0, 1100.0, 1500.0] {
+            let drawing = arithmetic(&story, None, width, Palette::Light, &Words::default());
             assert!(drawing.width <= width, "{layer}: {} in {width}", drawing.width);
-            assert_eq!(sticking_out(&drawing), [""; 0], "{layer} in {width}");
+            assert_eq!(sticking_out(&drawing), [""; 0], "{network} {layer} in {width}");
             if width == 620.0 {
                 snapshot(&format!("arithmetic-{network}-{layer}"), &drawing);
             }
         }
-        let svg = arithmetic(&told, None, 900.0, Palette::Light, &Words::default()).svg;
+        let svg = arithmetic(&story, None, 900.0, Palette::Light, &Words::default()).svg;
         // every input map is told, in full or in the list
-        for term in told[0].terms.iter().filter(|_| told[0].terms.len() > 1) {
+        let listed = (2..=64).contains(&told.0[0].terms.len());
+        for term in told.0[0].terms.iter().filter(|_| listed) {
             assert!(svg.contains(&format!("map {}<", term.map)) || svg.contains(&format!("map {} ·", term.map)));
         }
+        // and every input layer of several by its name
+        for source in told.1.iter().filter(|_| told.1.len() > 1) {
+            assert!(svg.contains(&source.name), "{layer}: {}", source.name);
+        }
     }
-    arithmetic(&[], None, 360.0, Palette::Dark, &Words::default());
+    let nothing = Story { explanations: &[], sources: &[], map: 0, by_map: false };
+    arithmetic(&nothing, None, 360.0, Palette::Dark, &Words::default());
+}
+
+#[test]
+fn sums_and_concatenations_say_where_each_part_comes_from() {
+    let lines = |network: &str, layer: &str, [c, y, x]: [usize; 3]| {
+        let unit = Unit { c, y, x };
+        let told = told(&variant(network).unwrap().build().unwrap(), layer, unit);
+        (equations(&story(&told, unit), &Words::default()), told.1.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
+    };
+    let (text, sources) = lines("resnet50", "layer1.0.add", [5, 10, 10]);
+    assert!(text[0].starts_with("z = F(x) + Wₛ·x = "), "{text:?}");
+    assert_eq!(sources, ["layer1.0.bn3", "layer1.0.downsample.1"]);
+    let (text, sources) = lines("resnet50", "layer1.1.add", [5, 10, 10]);
+    assert!(text[0].starts_with("z = F(x) + x = "), "{text:?}");
+    assert_eq!(sources, ["layer1.1.bn3", "layer1.0"]);
+    let (text, sources) = lines("googlenet", "inception_3a", [70, 2, 3]);
+    // 64 + 128 + 32 + 32 maps (Szegedy et al. 2014, table 1).
+    assert_eq!(text[0], "map 70 − 64 = map 6 of inception_3a.3x3.relu");
+    assert_eq!(sources.len(), 4);
+    let unit = Unit { c: 70, y: 2, x: 3 };
+    let told = told(&variant("googlenet").unwrap().build().unwrap(), "inception_3a", unit);
+    let svg = arithmetic(&story(&told, unit), None, 620.0, Palette::Light, &Words::default()).svg;
+    for range in ["maps 0–63", "maps 64–191", "maps 192–223", "maps 224–255"] {
+        assert!(svg.contains(range), "{range}");
+    }
 }
 
 #[test]
 fn arithmetic_is_told_beat_by_beat_without_jumping() {
-    let unit = |c, y, x| Unit { c, y, x };
-    let cases = [
-        ("lenet5", "c3", unit(7, 2, 9)),
-        ("lenet5", "c5", unit(100, 0, 0)),
-        ("lenet5-modern", "pool1", unit(2, 3, 4)),
-        ("lenet5-modern", "fc1", unit(2, 0, 0)),
-        ("resnet-digits", "layer3.0.conv1", unit(5, 1, 0)),
-        ("lenet5", "output", unit(9, 0, 0)),
-    ];
-    for (network, layer, unit) in cases {
+    let recorded = ["c3", "c5", "pool1", "fc1", "layer3.0.conv1", "output", "s2", "layer2.0.add"];
+    for (network, layer, [c, y, x]) in UNITS {
+        let unit = Unit { c, y, x };
         let net = variant(network).unwrap().build().unwrap();
         let told = told(&net, layer, unit);
-        let all = beats(&told);
+        let story = story(&told, unit);
+        let all = beats(&told.0);
         for width in [360.0, 620.0] {
-            let draw = |done| arithmetic(&told, Some(done), width, Palette::Light, &Words::default());
+            let draw = |done| arithmetic(&story, Some(done), width, Palette::Light, &Words::default());
             let height = draw(0).height;
             for done in [0, 1, all.len() / 2, all.len() - 1, all.len()] {
                 let drawing = draw(done);
@@ -684,23 +737,25 @@ fn arithmetic_is_told_beat_by_beat_without_jumping() {
                 assert_eq!(sticking_out(&drawing), [""; 0], "{layer}: {done} in {width}");
             }
             // Before the first beat nothing has come about; at the end the value has.
-            let value = number(told.last().unwrap().steps.last().unwrap().1);
+            let value = number(told.0.last().unwrap().steps.last().unwrap().1);
             assert!(!draw(0).svg.contains("class=\"line\""), "{layer}");
             assert!(draw(all.len()).svg.contains(&format!("= {value}</text>")), "{layer}");
         }
-        for width in [360.0, 620.0] {
-            let drawing = backward(&told[0], 0.25, width, Palette::Light, &Words::default());
+        for width in [300.0, 360.0, 620.0, 1100.0] {
+            let drawing = backward(&story, &vec![0.25; told.0.len()], width, Palette::Light, &Words::default());
             assert!(drawing.width <= width, "{layer}: {} in {width}", drawing.width);
             assert_eq!(sticking_out(&drawing), [""; 0], "{layer} backwards in {width}");
-            let tiny = backward(&told[0], 2e-7, width, Palette::Light, &Words::default());
+            let tiny = backward(&story, &vec![2e-7; told.0.len()], width, Palette::Light, &Words::default());
             assert_eq!(sticking_out(&tiny), [""; 0], "{layer} backwards in {width}");
             assert!(tiny.svg.contains("× 10⁻"), "{layer}");
-            if width == 620.0 {
+            if width == 620.0 && recorded.contains(&layer) {
                 snapshot(&format!("backward-{network}-{layer}"), &drawing);
             }
         }
-        let half = arithmetic(&told, Some(all.len() / 2), 620.0, Palette::Light, &Words::default());
-        snapshot(&format!("beats-{network}-{layer}"), &half);
+        if recorded.contains(&layer) {
+            let half = arithmetic(&story, Some(all.len() / 2), 620.0, Palette::Light, &Words::default());
+            snapshot(&format!("beats-{network}-{layer}"), &half);
+        }
     }
 }
 

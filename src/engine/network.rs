@@ -281,8 +281,11 @@ impl Network {
         output: &[f32],
         class: usize,
     ) -> Result<Option<(f32, Vec<f32>)>, GpuError> {
+        // In f64: of a class that the network is sure of, f32 would leave neither loss nor gradient.
+        let exact: Vec<f64> = output.iter().map(|&v| v.into()).collect();
         let mut upstream = vec![0.0; output.len()];
-        let loss = self.net.loss.image(output, class, 1.0, &mut upstream);
+        let loss = self.net.loss.image(&exact, class, 1.0, &mut upstream) as f32;
+        let upstream: Vec<f32> = upstream.into_iter().map(|v| v as f32).collect();
         let chain = self.chain(node);
         let Some(told) = self.gradients(self.net.output, &upstream, &chain, &[]).await? else { return Ok(None) };
         let index = self.net.graph.nodes()[node].shape.index(unit);
@@ -310,7 +313,7 @@ impl Network {
             let params: Option<Vec<&[f32]>> = net.graph.params_of(id).map(|i| self.value(Source::Param(i))).collect();
             let (Some(inputs), Some(params)) = (inputs, params) else { return Ok(None) };
             let ask = Ask { inputs: &inputs, shapes: &shapes, params: &params, output: nodes[id].shape, unit };
-            told.push(nodes[id].op.explain(&ask));
+            told.push(nodes[id].op.explain(&ask).scaled(&ask));
         }
         let value = self.value(Source::Value(node)).and_then(|v| v.get(nodes[node].shape.index(unit)).copied());
         Ok(value.map(|value| (chain, told, value)))

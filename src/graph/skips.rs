@@ -74,6 +74,29 @@ pub fn skips(graph: &Graph) -> Vec<Skip> {
     out
 }
 
+/// What an input is to the layer that reads it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// What it reads.
+    Input,
+    /// A residual block's branch, F(x).
+    Residual,
+    /// A residual block's shortcut.
+    Shortcut(SkipKind),
+}
+
+/// What each input of a layer is to it, in order.
+pub fn roles(graph: &Graph, id: NodeId) -> Vec<Role> {
+    let inputs = &graph.nodes()[id].inputs;
+    let skip = skips(graph).into_iter().find(|skip| skip.to == id);
+    let role = |input: &NodeId| match &skip {
+        Some(skip) if skip.through.first().unwrap_or(&skip.from) == input => Role::Shortcut(skip.kind),
+        Some(_) => Role::Residual,
+        None => Role::Input,
+    };
+    inputs.iter().map(role).collect()
+}
+
 /// More groups than this are no towers but a layer of its own kind (depthwise convolution).
 const TOWERS: usize = 4;
 

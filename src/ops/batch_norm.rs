@@ -254,6 +254,7 @@ impl Layer for BatchNorm2d {
             ("input", x),
             ("mean", mean),
             ("variance", variance),
+            ("eps", self.eps),
             ("deviation", (variance + self.eps).sqrt()),
             ("normalised", normalised),
             ("weight", weight),

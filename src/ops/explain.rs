@@ -65,6 +65,8 @@ pub struct Term {
     pub mark: Option<usize>,
     /// What this term contributes.
     pub result: f32,
+    /// Largest magnitudes of the whole input and of the map that this is a patch of: the scales of their colours; 0: not told.
+    pub tops: [f32; 2],
 }
 
 /// How one unit's value came about: terms, then named numbers in order (`sum`, `coefficient`, `bias`, `value`, …).
@@ -156,7 +158,7 @@ impl Ask<'_> {
             let index = y.zip(x).map(|(y, x)| input.index(Unit { c: map, y, x }));
             values.push(index.and_then(|i| self.inputs[0].get(i).copied()));
         }
-        Term { input: 0, map, at, size: [kh, kw], values, weights: Vec::new(), mark: None, result: 0.0 }
+        Term { input: 0, map, at, size: [kh, kw], values, ..Term::default() }
     }
 
     /// All of the input: a term a map where there are maps, one term (a row) where there are only features.
@@ -171,9 +173,7 @@ impl Ask<'_> {
                 at: [0, 0],
                 size,
                 values: values.iter().copied().map(Some).collect(),
-                weights: Vec::new(),
-                mark: None,
-                result: 0.0,
+                ..Term::default()
             })
             .collect()
     }
@@ -200,9 +200,8 @@ impl Ask<'_> {
             at: [unit.y as isize, unit.x as isize],
             size: [1, 1],
             values: vec![value],
-            weights: Vec::new(),
-            mark: None,
             result: value.unwrap_or(0.0),
+            ..Term::default()
         }
     }
 }
@@ -230,9 +229,23 @@ pub struct Spread {
     pub inputs: Vec<Vec<f32>>,
     /// To the weights, a value a cell (`x·δ` in a weighted sum); empty where the cells have none that are trained.
     pub weights: Vec<Vec<f32>>,
+    /// To the parameters that are a single number of the unit's map, by the names of their steps (`weight` and `bias` of a batch norm).
+    pub named: Vec<(&'static str, f32)>,
 }
 
 impl Explanation {
+    /// The same; each term knows the scale of colours of what it is a patch of.
+    pub fn scaled(mut self, ask: &Ask<'_>) -> Self {
+        let top = |values: &[f32]| values.iter().map(|v| v.abs()).filter(|v| v.is_finite()).fold(0.0, f32::max);
+        let whole: Vec<f32> = ask.inputs.iter().map(|values| top(values)).collect();
+        for term in &mut self.terms {
+            let (all, map) = (whole[term.input], ask.shapes[term.input].map());
+            let own = ask.inputs[term.input].chunks_exact(map).nth(term.map).filter(|_| map > 1);
+            term.tops = [all, own.map_or(all, top)];
+        }
+        self
+    }
+
     /// How `delta`, the gradient of some number with respect to this unit, spreads to what the unit was calculated from: this unit's
     /// share of each gradient. The gradient of an input is the sum over all units that read it; that of a weight the sum over all
     /// units that share it.
@@ -271,7 +284,13 @@ impl Explanation {
             }
             _ => Vec::new(),
         };
-        Spread { inputs, weights }
+        let named = match self.rule {
+            Rule::WeightedSum if self.steps.iter().any(|s| s.0 == "bias") => vec![("bias", delta)],
+            Rule::ScaledSum => vec![("coefficient", step("sum") * delta), ("bias", delta)],
+            Rule::Normalise => vec![("weight", step("normalised") * delta), ("bias", delta)],
+            _ => Vec::new(),
+        };
+        Spread { inputs, weights, named }
     }
 }
 

@@ -175,6 +175,8 @@ impl Layer for LocalResponseNorm {
             ("input", own.result),
             ("sum", sum),
             ("denominator", d),
+            ("k", self.k),
+            ("size", self.size as f32),
             ("alpha", self.alpha / self.size as f32),
             ("beta", self.beta),
             ("value", own.result * self.power(d)),

@@ -2,17 +2,18 @@
 //! finished, or as far as some beat ([`super::beats`]). Knows explanations (data of `ops::explain`); no network, no page.
 
 use super::beats::{self, Beat, Progress, What};
+use super::equations::{FULL, Line, Story, bracket, gradients, lines, summand};
 use super::stage::bitmap;
-use super::{Drawing, FIELD, Frame, INK, LINE, MUTED, PAPER, Svg, Words, cell, number, put, text_width};
+use super::{
+    Drawing, FIELD, Frame, INK, LINE, MUTED, PAPER, STAGE, Svg, Words, bold_width, cell, number, put, text_width,
+};
 use crate::colormap::Palette;
-use crate::ops::Activation;
+use crate::graph::skips::{Role, SkipKind};
 use crate::ops::explain::{Explanation, Rule, Term};
 use std::ops::Range;
 
-/// Terms drawn with all their numbers; the others are listed with what they add.
-const FULL: usize = 6;
 /// Cells of one grid that may carry numbers.
-const NUMBERED: usize = 64;
+const NUMBERED: usize = 100;
 /// Cells that are drawn one by one; more are a picture.
 const SINGLE: usize = 400;
 /// Terms that are listed by name and number; more are a picture of what each adds.
@@ -32,16 +33,17 @@ impl Cells {
     fn of(term: &Term, grids: usize, width: f32) -> Self {
         let len = term.values.len();
         let [rows, cols] = term.size;
-        let numbers = len <= NUMBERED && cols <= 8;
-        let (rows, cols) = if rows == 1 && !numbers {
+        let (rows, cols) = if rows == 1 && cols > 8 {
             let (rows, cols, rest) = bitmap(len);
             (rows + usize::from(rest > 0), cols)
         } else {
             (rows, cols)
         };
-        let room = (width - RESULT - (grids as f32 - 1.0) * OPERATOR) / (grids * cols.max(1)) as f32;
-        let side =
-            if numbers { room.floor().clamp(22.0, 36.0) } else { room.floor().min(11.0).max(room.min(2.0)).max(0.25) };
+        let signs = if grids > 2 { grids as f32 + 0.5 } else { grids as f32 - 1.0 };
+        let room = (width - RESULT - signs * OPERATOR) / (grids * cols.max(1)) as f32;
+        // Numbers where there are few enough and room to read them.
+        let numbers = len <= NUMBERED && cols <= 10 && room >= 22.0;
+        let side = if numbers { room.floor().min(36.0) } else { room.floor().min(11.0).max(room.min(2.0)).max(0.25) };
         Self { rows, cols, side, numbers }
     }
 
@@ -59,7 +61,7 @@ const READABLE: f32 = 27.0;
 /// Between terms side by side.
 const BETWEEN: f32 = 22.0;
 const OPERATOR: f32 = 24.0;
-const RESULT: f32 = 74.0;
+const RESULT: f32 = 92.0;
 const FONT: f32 = 13.0;
 const SMALL: f32 = 11.0;
 
@@ -181,10 +183,10 @@ impl Painter<'_> {
 
     /// One term in full, from this corner on; returns width and height taken.
     fn term(&mut self, full: &Full, term: &Term, at: [f32; 2], part: &Part) -> [f32; 2] {
-        let (rule, width, tops) = (full.rule, full.width, full.tops);
+        let (rule, width) = (full.rule, full.width);
+        let tops = [full.top(term), full.tops[1], full.tops[2]];
         let extra = third(rule, term);
-        let grids = 1 + usize::from(!term.weights.is_empty()) + usize::from(extra.is_some());
-        let cells = Cells::of(term, grids, width);
+        let cells = Cells::of(term, grids(rule, term), width);
         let (mut x, mut y) = (at[0], at[1]);
         if full.named {
             let place = place(rule, term, self.words);
@@ -192,7 +194,8 @@ impl Painter<'_> {
             self.svg.text([x, y + SMALL], SMALL, &place, &format!(r#"fill="{colour}""#));
             y += SMALL + 7.0;
         }
-        let sign = if rule == Rule::SquaredDistance { "−" } else { "×" };
+        // `A × B = C`, or `(A − B)² = C`.
+        let [open, sign, close] = if rule == Rule::SquaredDistance { ["(", "−", ")² ="] } else { ["", "×", "="] };
         let single = term.values.len() <= SINGLE;
         let tips: Vec<String> =
             (0..if single { term.values.len() } else { 0 }).map(|i| product(rule, term, i, self.words)).collect();
@@ -206,6 +209,10 @@ impl Painter<'_> {
         let len = term.values.len();
         let weights: Vec<Option<f32>> = term.weights.iter().copied().map(Some).collect();
         let grid = |values, top, mark, told| Grid { values, top, mark, tips: &tips, told, now: part.now.clone() };
+        if !open.is_empty() {
+            self.operator(x, middle, open);
+            x += OPERATOR;
+        }
         self.grid(&cells, [x, y], &grid(&term.values, tops[0], mark, told(len)));
         x += cells.width();
         if !term.weights.is_empty() {
@@ -215,8 +222,9 @@ impl Painter<'_> {
             x += cells.width();
         }
         if let Some(extra) = &extra {
-            self.operator(x, middle, if rule == Rule::SquaredDistance { "²" } else { "→" });
-            x += OPERATOR;
+            let gap = if close.len() > 1 { OPERATOR * 1.5 } else { OPERATOR };
+            self.operator(x + (gap - OPERATOR) / 2.0, middle, close);
+            x += gap;
             self.grid(&cells, [x, y], &grid(extra, tops[2], None, part.told));
             x += cells.width();
         }
@@ -224,6 +232,7 @@ impl Painter<'_> {
             Rule::Max => (self.words.maximum.to_string() + " ", true),
             Rule::Mean | Rule::ScaledSum | Rule::SquaredDistance => ("Σ ".to_string(), false),
             Rule::LocalResponse => ("x² ".to_string(), false),
+            Rule::WeightedSum if len > 1 => (format!("{} ", self.words.sum), false),
             _ => (String::new(), false),
         };
         if !matches!(rule, Rule::Mean) && part.told > 0 {
@@ -244,8 +253,30 @@ struct Full {
     width: f32,
     /// Largest magnitudes of values, weights and results of cells.
     tops: [f32; 3],
+    /// Whether values are coloured by the scale of their map, rather than of their layer.
+    by_map: bool,
     /// Whether each says where it comes from.
     named: bool,
+}
+
+impl Full {
+    /// The scale of a term's values: that of the map or layer, as it is painted elsewhere, where it is known.
+    fn top(&self, term: &Term) -> f32 {
+        let known = term.tops[usize::from(self.by_map)];
+        if known > 0.0 { known } else { self.tops[0] }
+    }
+}
+
+/// Width of a term: its grids, the signs between, the result.
+fn wide(rule: Rule, term: &Term, room: f32) -> f32 {
+    let grids = grids(rule, term);
+    let signs = grids as f32 - if rule == Rule::SquaredDistance { -0.5 } else { 1.0 };
+    Cells::of(term, grids, room).width() * grids as f32 + OPERATOR * signs + RESULT
+}
+
+/// Grids of a term: values, weights, what each cell adds.
+fn grids(rule: Rule, term: &Term) -> usize {
+    1 + usize::from(!term.weights.is_empty()) + usize::from(third(rule, term).is_some())
 }
 
 /// The first of the largest.
@@ -265,6 +296,9 @@ fn place(rule: Rule, term: &Term, words: &Words) -> String {
     let map = put(&words.map, &[&term.map.to_string()]);
     if rule == Rule::LocalResponse {
         return map; // all at the unit's own place
+    }
+    if term.size[0] == 1 && term.size[1] > 1 && term.at == [0, 0] {
+        return put(&words.units, &["0", &(term.size[1] - 1).to_string()]);
     }
     let (row, column) = (term.at[0].to_string(), term.at[1].to_string());
     format!("{map} · {}", put(&words.from_row_column, &[&row, &column])).replace('-', "−")
@@ -295,127 +329,16 @@ fn third(rule: Rule, term: &Term) -> Option<Vec<Option<f32>>> {
     }
 }
 
-/// `f(x)` with the number put in.
-pub fn activation_text(activation: Activation, x: f32) -> String {
-    let x = number(x);
-    let bracketed = if x.starts_with('−') { format!("({x})") } else { x.clone() };
-    match activation {
-        Activation::Relu => format!("max(0, {x})"),
-        Activation::Tanh => format!("tanh({x})"),
-        Activation::ScaledTanh => format!("1.7159 · tanh(⅔ · {bracketed})"),
-        Activation::Sigmoid => format!("1 / (1 + exp(−{bracketed}))"),
-    }
-}
-
-/// A piece of the closing line, and the named step of which explanation it tells.
-struct Piece {
-    of: usize,
-    stage: usize,
-    text: String,
-}
-
-/// The closing line, in pieces that may be wrapped between; the last piece is the value.
-pub fn line(explanations: &[Explanation], words: &Words) -> Vec<String> {
-    pieces(explanations, words).into_iter().map(|p| p.text).collect()
-}
-
-fn pieces(explanations: &[Explanation], words: &Words) -> Vec<Piece> {
-    let mut out: Vec<Piece> = Vec::new();
-    for (of, e) in explanations.iter().enumerate() {
-        let mut say = |stage: usize, text: String| out.push(Piece { of, stage, text });
-        let step = |name: &str| e.steps.iter().find(|s| s.0 == name).map(|s| s.1);
-        let value = e.steps.last().map_or(0.0, |s| s.1);
-        let signed = |v: f32| if v < 0.0 { format!("− {}", number(-v)) } else { format!("+ {}", number(v)) };
-        match e.rule {
-            Rule::WeightedSum => {
-                let sum = step("sum").unwrap_or(value);
-                let mut text = format!("{} =", words.sum);
-                if (2..=FULL).contains(&e.terms.len()) {
-                    for (i, term) in e.terms.iter().enumerate() {
-                        text += &if i == 0 {
-                            format!(" {}", number(term.result))
-                        } else {
-                            format!(" {}", signed(term.result))
-                        };
-                    }
-                    say(0, text);
-                    text = "=".into();
-                }
-                say(0, format!("{text} {}", number(sum)));
-                if let Some(bias) = step("bias") {
-                    say(1, format!("+ {} {}", words.bias, bracket(bias)));
-                    say(1, format!("= {}", number(value)));
-                }
-            }
-            Rule::ScaledSum => {
-                say(0, format!("{} = {}", words.sum, number(step("sum").unwrap_or(0.0))));
-                if let Some(factor) = step("coefficient") {
-                    say(1, format!("× {} {}", words.coefficient, bracket(factor)));
-                }
-                if let Some(bias) = step("bias") {
-                    say(2, format!("+ {} {}", words.bias, bracket(bias)));
-                }
-                say(2, format!("= {}", number(value)));
-            }
-            Rule::Max => say(0, format!("{} = {}", words.maximum, number(value))),
-            Rule::Mean => {
-                if let Some(sum) = step("sum") {
-                    say(0, format!("{} = {}", words.sum, number(sum)));
-                    if let Some(n) = step("count") {
-                        say(1, format!("÷ {n}"));
-                    }
-                }
-                say(1, format!("{} = {}", words.mean, number(value)));
-            }
-            Rule::SquaredDistance => say(0, format!("{} = {}", words.distance, number(value))),
-            Rule::Activation(f) => {
-                let x = step("input").or_else(|| e.terms.first().map(|t| t.result)).unwrap_or(0.0);
-                say(0, format!("→ {}", activation_text(f, x)));
-                say(0, format!("= {}", number(value)));
-            }
-            Rule::Sum => {
-                let parts: Vec<String> = e.terms.iter().map(|t| bracket(t.result)).collect();
-                say(0, format!("{} =", parts.join(" + ")));
-                say(0, number(value));
-            }
-            // In the papers' letters: mean μ, variance σ², scale γ, shift β.
-            Rule::Normalise => {
-                let [x, mean, variance, normalised, weight, bias] =
-                    ["input", "mean", "variance", "normalised", "weight", "bias"].map(|n| step(n).unwrap_or(0.0));
-                say(0, format!("(x − μ) / √(σ² + ε) = ({} {}) / √{}", number(x), signed(-mean), number(variance)));
-                say(0, format!("= {}", number(normalised)));
-                say(1, format!("γ · x̂ + β = {} · {}", number(weight), bracket(normalised)));
-                say(1, signed(bias));
-                say(1, format!("= {}", number(value)));
-            }
-            Rule::LocalResponse => {
-                let [x, sum, denominator] = ["input", "sum", "denominator"].map(|n| step(n).unwrap_or(0.0));
-                say(0, format!("Σ x² = {}", number(sum)));
-                say(1, format!("k + α·Σ x² = {}", number(denominator)));
-                say(2, format!("x / (k + α·Σ x²)^β = {}", number(x)));
-                say(2, format!("/ {}^β", number(denominator)));
-                say(2, format!("= {}", number(value)));
-            }
-            Rule::Copy => {
-                if explanations.len() == 1 {
-                    say(0, format!("{} = {}", words.value, number(value)));
-                }
-            }
-        }
-    }
-    out
-}
-
 /// What the beat before `done` says, and the number that has come about: for a line above the picture and for a screen reader.
-pub fn caption(explanations: &[Explanation], beats: &[Beat], done: usize, words: &Words) -> [String; 2] {
+pub fn caption(story: &Story<'_>, beats: &[Beat], done: usize, words: &Words) -> [String; 2] {
     let Some(beat) = done.checked_sub(1).and_then(|i| beats.get(i)) else { return Default::default() };
-    let Some(e) = explanations.get(beat.of) else { return Default::default() };
-    let number_now = beats::running(explanations, beats, done).map_or_else(String::new, number);
+    let Some(e) = story.explanations.get(beat.of) else { return Default::default() };
+    let number_now = beats::running(story.explanations, beats, done).map_or_else(String::new, number);
     match &beat.what {
         What::Stage(stage) => {
-            let of = |p: &Piece| p.of == beat.of && p.stage == *stage;
-            let text: Vec<String> = pieces(explanations, words).into_iter().filter(of).map(|p| p.text).collect();
-            [text.join(" "), number_now]
+            let of = |line: &Line| line.of == beat.of && line.stage == *stage;
+            let text: Vec<String> = lines(story, words).into_iter().filter(of).map(|line| line.text).collect();
+            [text.join("; "), number_now]
         }
         What::Cells(range) => {
             let name = match e.rule {
@@ -424,18 +347,24 @@ pub fn caption(explanations: &[Explanation], beats: &[Beat], done: usize, words:
                 Rule::SquaredDistance => words.distance.as_ref(),
                 _ => words.sum.as_ref(),
             };
-            [cells_text(e, range, words), format!("{name} = {number_now}")]
+            [cells_text(story, beat.of, range, words), format!("{name} = {number_now}")]
         }
     }
 }
 
 /// What some cells add: a product with its place, a term's sum, or the sum of several.
-fn cells_text(e: &Explanation, range: &Range<usize>, words: &Words) -> String {
+fn cells_text(story: &Story<'_>, of: usize, range: &Range<usize>, words: &Words) -> String {
+    let e = &story.explanations[of];
     let Some((first, at)) = beats::term_at(e, range.start) else { return String::new() };
     let term = &e.terms[first];
     let map = |t: &Term| put(&words.map, &[&t.map.to_string()]);
     if range.len() == 1 {
         let text = product(e.rule, term, at, words);
+        if e.rule == Rule::Sum {
+            let source = story.source(of, term.input);
+            let name = source.map_or_else(|| map(term), |s| format!("{} · {}", s.name, map(term)));
+            return format!("{} = {text} ({name})", summand(source, term.input));
+        }
         let several = term.size[0] > 1 || e.terms.len() > 1;
         let (row, col) = (term.at[0] + (at / term.size[1]) as isize, term.at[1] + (at % term.size[1]) as isize);
         return match (several, term.size) {
@@ -455,61 +384,194 @@ fn cells_text(e: &Explanation, range: &Range<usize>, words: &Words) -> String {
     }
 }
 
-fn bracket(v: f32) -> String {
-    let text = number(v);
-    if text.starts_with('−') { format!("({text})") } else { text }
+/// How far the lines of a wrapped equation stand in.
+const INDENT: f32 = 18.0;
+
+/// An equation in lines of at most this width: broken before its signs of equality where that is enough.
+fn wrapped(text: &str, width: impl Fn(&str) -> f32, room: f32) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut add = |piece: &str, sign: &str| {
+        let room = if out.len() > 1 { room - INDENT } else { room };
+        match out.last_mut() {
+            Some(line) if width(line) + width(sign) + width(piece) <= room => {
+                line.push_str(sign);
+                line.push_str(piece);
+            }
+            _ => out.push(format!("{sign}{piece}").trim_start().to_string()),
+        }
+    };
+    for (i, side) in text.split(" = ").enumerate() {
+        let sign = if i == 0 { "" } else { " = " };
+        if width(side) + width(sign) <= room - INDENT {
+            add(side, sign);
+        } else {
+            for (j, word) in side.split(' ').enumerate() {
+                add(word, if j == 0 { sign } else { " " });
+            }
+        }
+    }
+    out
 }
 
-/// Draws a unit's explanations (the layer, then the pointwise layers behind it) in this width; as high as it needs to be. `done`:
-/// only the first so many beats have been told; `None`: all of it, finished.
-pub fn arithmetic(
-    explanations: &[Explanation],
-    done: Option<usize>,
-    width: f32,
-    palette: Palette,
-    words: &Words,
-) -> Drawing {
+/// Draws a unit's story, layer by layer: its cells, then its equations; as high as it needs to be in this width. `done`: only the
+/// first so many beats have been told; `None`: all of it, finished.
+pub fn arithmetic(story: &Story<'_>, done: Option<usize>, width: f32, palette: Palette, words: &Words) -> Drawing {
     let mut p = Painter { svg: Svg::new(), palette, words };
+    let explanations = story.explanations;
     let beats = if done.is_some() { beats::beats(explanations) } else { Vec::new() };
-    let progress: Vec<Progress> = match done {
-        Some(done) => (0..explanations.len()).map(|of| Progress::after(&beats, done, of)).collect(),
-        None => explanations.iter().map(Progress::whole).collect(),
-    };
+    let lines = lines(story, words);
+    let size = if width >= 600.0 { 15.0 } else { 14.0 };
     let (mut y, mut used) = (0f32, 0f32);
-    for (e, progress) in explanations.iter().zip(&progress) {
-        if !matches!(e.rule, Rule::Activation(_) | Rule::Copy) {
-            let [right, bottom] = terms(&mut p, e, progress, done.is_some(), y, width);
-            (y, used) = (bottom, used.max(right));
+    for (of, e) in explanations.iter().enumerate() {
+        let progress = match done {
+            Some(done) => Progress::after(&beats, done, of),
+            None => Progress::whole(e),
+        };
+        let [right, bottom] = match e.rule {
+            Rule::Activation(_) | Rule::Normalise => [0.0, y],
+            Rule::Copy if story.joins(of) => joined(&mut p, story, y, width),
+            Rule::Copy => [0.0, y],
+            Rule::Sum => summands(&mut p, story, of, &progress, y, width),
+            _ => terms(&mut p, story, of, &progress, done.is_some(), y, width),
+        };
+        (y, used) = (bottom, used.max(right));
+        for line in lines.iter().filter(|line| line.of == of) {
+            let last = of + 1 == explanations.len() && std::ptr::eq(line, &lines[lines.len() - 1]);
+            let weight = if last { r#" font-weight="700""# } else { "" };
+            let measure = |text: &str| if last { bold_width(text, size) } else { text_width(text, size) };
+            for (row, text) in wrapped(&line.text, measure, width).iter().enumerate() {
+                let x = if row > 0 { INDENT } else { 0.0 };
+                if progress.stages > line.stage {
+                    let attributes = format!(r#"class="line" fill="{INK}"{weight}"#);
+                    p.svg.text([x, y + size], size, text, &attributes);
+                }
+                used = used.max(x + measure(text));
+                y += size * 1.4;
+            }
+            y += size * 0.25;
         }
+        y += size * 0.7;
     }
-    // The closing line, wrapped between its pieces.
-    let pieces = pieces(explanations, words);
-    let (mut x, size) = (0f32, if width >= 600.0 { 15.0 } else { 14.0 });
-    let mut top = y + size;
-    for (i, piece) in pieces.iter().enumerate() {
-        let wide = text_width(&piece.text, size) + 8.0;
-        if x > 0.0 && x + wide > width {
-            (x, top) = (0.0, top + size * 1.5);
-        }
-        let last = i + 1 == pieces.len();
-        let weight = if last { r#" font-weight="700""# } else { "" };
-        if progress[piece.of].stages > piece.stage {
-            p.svg.text([x, top], size, &piece.text, &format!(r#"class="line" fill="{INK}"{weight}"#));
-        }
-        x += wide;
-        used = used.max(x);
-    }
-    let height = (top + 8.0).ceil();
-    let text = pieces.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join(" ");
+    let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
     if explanations.is_empty() {
         p.svg.rect(Frame::new(0.0, 0.0, 1.0, 1.0), &format!(r#"fill="{PAPER}" fill-opacity="0""#));
     }
-    p.svg.finish(width.max(used.ceil()), height, "arithmetic", &text, "")
+    p.svg.finish(width.max(used.ceil()), (y + 2.0).ceil(), "arithmetic", &text.join("; "), "")
+}
+
+/// An addition: where each summand comes from, its value, and the ways that meet. Returns how far right and down it reaches.
+fn summands(p: &mut Painter<'_>, story: &Story<'_>, of: usize, progress: &Progress, from: f32, width: f32) -> [f32; 2] {
+    const ROW: f32 = 62.0;
+    const SIDE: f32 = 38.0;
+    let (e, words) = (&story.explanations[of], p.words);
+    let top = scale(e.terms.iter().map(|t| t.result));
+    let cells = Cells { rows: 1, cols: 1, side: SIDE, numbers: true };
+    let middle = from + ROW * e.terms.len() as f32 / 2.0;
+    // Text, cell, the ways, the sum.
+    let text = (width - 3.0 * SIDE - 70.0).clamp(120.0, 330.0);
+    let (left, plus) = (text + 8.0, text + SIDE + 70.0);
+    for (i, term) in e.terms.iter().enumerate() {
+        let (y, source) = (from + ROW * i as f32, story.source(of, term.input));
+        let part = Part::of(progress, i, 1);
+        let colour = if part.now.is_some() { FIELD } else { INK };
+        let (kind, dashes) = match source.map(|s| s.role) {
+            Some(Role::Residual) => (words.residual.to_string(), ""),
+            Some(Role::Shortcut(kind)) => {
+                let (name, dashes) = match kind {
+                    SkipKind::Identity => (&words.identity, ""),
+                    SkipKind::Projection => (&words.projection, r#" stroke-dasharray="8 4""#),
+                    SkipKind::Padded => (&words.padded, r#" stroke-dasharray="2.5 4""#),
+                };
+                (put(&words.shortcut, &[name]), dashes)
+            }
+            _ => (String::new(), ""),
+        };
+        let name = summand(source, term.input);
+        let name = if kind.is_empty() { name } else { format!("{name} · {kind}") };
+        p.svg.text([0.0, y + 17.0], FONT, &name, &format!(r#"fill="{colour}" font-weight="600""#));
+        let rest = [source.map_or("", |s| &s.name).to_string(), place(e.rule, term, words)];
+        for (line, text) in rest.iter().filter(|t| !t.is_empty()).enumerate() {
+            let at = [0.0, y + 33.0 + 15.0 * line as f32];
+            p.svg.text(at, SMALL, text, &format!(r#"fill="{MUTED}""#));
+        }
+        let own = term.tops[usize::from(story.by_map)];
+        let own = if own > 0.0 { own } else { top };
+        let at = [left, y + (ROW - SIDE) / 2.0];
+        p.grid(
+            &cells,
+            at,
+            &Grid { values: &term.values, top: own, mark: None, tips: &[], told: part.told, now: part.now.clone() },
+        );
+        let y = y + ROW / 2.0;
+        let end = [plus - 12.0, middle + if y < middle { -5.0 } else { 5.0 }];
+        let d =
+            super::rounded(&[[left + SIDE + 4.0, y], [left + SIDE + 24.0, y], [left + SIDE + 24.0, end[1]], end], 8.0);
+        p.svg.path(&d, &format!(r#"fill="none" stroke="{MUTED}" stroke-width="2"{dashes}"#));
+    }
+    p.svg.raw(&format!(
+        r#"<circle cx="{plus}" cy="{middle}" r="12" fill="{PAPER}" stroke="{MUTED}" stroke-width="2"/>"#
+    ));
+    p.svg.text([plus, middle + 6.0], 17.0, "+", &format!(r#"text-anchor="middle" fill="{INK}" font-weight="600""#));
+    let right = plus + 28.0 + SIDE;
+    if progress.stages > 0 {
+        p.svg.line([plus + 12.0, middle], [plus + 26.0, middle], &format!(r#"stroke="{MUTED}" stroke-width="2""#));
+        let value = [e.steps.last().map(|s| s.1)];
+        let tips: &[String] = &[];
+        let grid = Grid {
+            values: &value,
+            top: scale([top, value[0].unwrap_or(0.0)].into_iter()),
+            mark: None,
+            tips,
+            told: 1,
+            now: None,
+        };
+        p.grid(&cells, [plus + 28.0, middle - SIDE / 2.0], &grid);
+    }
+    [right, from + ROW * e.terms.len() as f32 + 8.0]
+}
+
+/// A concatenation: which maps come from which input, and where the unit's map lies among them.
+fn joined(p: &mut Painter<'_>, story: &Story<'_>, from: f32, width: f32) -> [f32; 2] {
+    const BAR: f32 = 26.0;
+    const ROW: f32 = 19.0;
+    let words = p.words;
+    let all: usize = story.sources.iter().map(|s| s.maps).sum();
+    let wide = width.min(640.0) - 2.0;
+    let each = wide / all.max(1) as f32;
+    let own = story.part().map(|(input, _)| input);
+    let (mut first, mut y) = (0, from + BAR + 20.0);
+    for (i, source) in story.sources.iter().enumerate() {
+        let own = own == Some(i);
+        let f = Frame::new(1.0 + first as f32 * each, from + 8.0, source.maps as f32 * each, BAR);
+        let fill = if own { format!(r#"fill="{FIELD}" fill-opacity=".22""#) } else { format!(r#"fill="{STAGE}""#) };
+        p.svg.rect(f, &format!(r#"class="part" {fill} stroke="{MUTED}""#));
+        let (letter, ink) = ((i + 1).to_string(), if own { INK } else { MUTED });
+        let weight = if own { r#" font-weight="600""# } else { "" };
+        if f.w > text_width(&letter, FONT) + 8.0 {
+            p.svg.text([f.x + 6.0, f.y + BAR / 2.0 + 5.0], FONT, &letter, &format!(r#"fill="{ink}"{weight}"#));
+        }
+        let range = put(&words.maps, &[&first.to_string(), &(first + source.maps).saturating_sub(1).to_string()]);
+        let attributes = format!(r#"class="range" fill="{ink}"{weight}"#);
+        p.svg.text([0.0, y + FONT], FONT, &format!("{letter} · {range} · {}", source.name), &attributes);
+        (first, y) = (first + source.maps, y + ROW);
+    }
+    // The unit's map: a line through the bar, never thinner than can be seen.
+    let mark = Frame::new(1.0 + story.map as f32 * each, from + 3.0, each.max(3.0), BAR + 10.0);
+    p.svg.rect(mark, &format!(r#"class="winner" fill="{FIELD}""#));
+    [wide + 2.0, y + 10.0]
 }
 
 /// An explanation's terms: some in full, the others listed. Returns how far right and down they reach.
-fn terms(p: &mut Painter<'_>, e: &Explanation, progress: &Progress, told: bool, from: f32, width: f32) -> [f32; 2] {
-    let (words, mut y, mut used) = (p.words, from, 0f32);
+fn terms(
+    p: &mut Painter<'_>,
+    story: &Story<'_>,
+    of: usize,
+    progress: &Progress,
+    told: bool,
+    from: f32,
+    width: f32,
+) -> [f32; 2] {
+    let (e, words, mut y, mut used) = (&story.explanations[of], p.words, from, 0f32);
     let all = || e.terms.iter();
     let tops = [
         scale(all().flat_map(|t| &t.values).flatten().copied()),
@@ -544,14 +606,11 @@ fn terms(p: &mut Painter<'_>, e: &Explanation, progress: &Progress, told: bool, 
     let least = least.fold(1f32, f32::max);
     let abreast = (((width + BETWEEN) / (least + BETWEEN)) as usize).clamp(1, order.len().max(1));
     let share = (width - BETWEEN * (abreast as f32 - 1.0)) / abreast as f32;
-    let full = Full { rule: e.rule, width: share, tops, named };
+    let full = Full { rule: e.rule, width: share, tops, by_map: story.by_map, named };
     let (mut x, mut tallest) = (0f32, 0f32);
     for &i in &order {
         let term = &e.terms[i];
-        // How wide it will be is known before it is drawn: its grids, the signs between, the result.
-        let grids = 1 + usize::from(!term.weights.is_empty()) + usize::from(third(e.rule, term).is_some());
-        let cells = Cells::of(term, grids, share);
-        let wide = cells.width() * grids as f32 + OPERATOR * (grids as f32 - 1.0) + RESULT;
+        let wide = wide(e.rule, term, share);
         if x > 0.0 && x + wide > width {
             (x, y, tallest) = (0.0, y + tallest + 14.0, 0.0);
         }
@@ -561,6 +620,23 @@ fn terms(p: &mut Painter<'_>, e: &Explanation, progress: &Progress, told: bool, 
         tallest = tallest.max(h);
     }
     y += tallest + 12.0;
+    if e.terms.iter().any(|t| t.values.len() > 1) {
+        let mut shown: Vec<String> = order.iter().map(|&i| number(full.top(&e.terms[i]))).collect();
+        shown.dedup();
+        let mut text = put(&words.scale_inputs, &[&shown.join(", ±")]);
+        let more = [
+            (grids(e.rule, &e.terms[order[0]]) > 1, &words.scale_weights, 1),
+            (grids(e.rule, &e.terms[order[0]]) > 2, &words.scale_products, 2),
+        ];
+        for (_, template, i) in more.into_iter().filter(|(there, ..)| *there) {
+            text += &format!(" · {}", put(template, &[&number(tops[i])]));
+        }
+        for text in wrapped(&text, |text| text_width(text, SMALL), width) {
+            p.svg.text([0.0, y + SMALL], SMALL, &text, &format!(r#"class="scale" fill="{MUTED}""#));
+            y += SMALL + 4.0;
+        }
+        y += 6.0;
+    }
     if few {
         return [used, y];
     }
@@ -623,118 +699,112 @@ fn superscript(n: i32) -> String {
     (if n < 0 { Some('⁻') } else { None }).into_iter().chain(digits).collect()
 }
 
-/// How `delta`, the loss's gradient at the unit, spreads to inputs and weights: of the terms to which most goes, a grid each.
-pub fn backward(e: &Explanation, delta: f32, width: f32, palette: Palette, words: &Words) -> Drawing {
-    let mut p = Painter { svg: Svg::new(), palette, words };
-    let spread = e.spread(delta);
-    let mut order: Vec<usize> = (0..e.terms.len()).collect();
-    let goes = |i: usize| spread.inputs[i].iter().map(|v| v.abs()).sum::<f32>();
-    order.sort_by(|&a, &b| goes(b).total_cmp(&goes(a)).then(a.cmp(&b)));
-    order.truncate(4);
-    order.sort_unstable();
-    // Gradients are often small: as multiples of a power of ten they can be read.
-    let powers = [&spread.inputs, &spread.weights].map(|all| power(scale(all.iter().flatten().copied())));
-    let tops = [0, 1].map(|i| {
-        let all = if i == 0 { &spread.inputs } else { &spread.weights };
-        scale(all.iter().flatten().map(|v| v / 10f32.powi(powers[i])))
-    });
-    let grids = 1 + usize::from(!spread.weights.is_empty());
-    let (mut x, mut y, mut tallest, mut used) = (0f32, 0f32, 0f32, 0f32);
-    if order.len() < e.terms.len() {
-        let heading = put(&words.strongest, &[&order.len().to_string(), &e.terms.len().to_string()]);
-        p.svg.text([0.0, SMALL], SMALL, &heading, &format!(r#"fill="{MUTED}""#));
-        y += SMALL + 10.0;
-    }
-    let room = |term: &Term| {
-        let least = grids as f32 * (term.size[1] as f32 * READABLE).max(96.0) + OPERATOR;
-        let abreast = (((width + BETWEEN) / (least + BETWEEN)) as usize).clamp(1, order.len());
-        (width - BETWEEN * (abreast as f32 - 1.0)) / abreast as f32
+/// What a unit's gradient is multiplied with on its way to an input and to a weight.
+fn factors(rule: Rule, words: &Words) -> [String; 2] {
+    let input = match rule {
+        Rule::WeightedSum => "w·δ".into(),
+        Rule::ScaledSum => format!("{}·δ", words.coefficient),
+        Rule::Mean => "δ / n".into(),
+        Rule::SquaredDistance => "2·(x − w)·δ".into(),
+        Rule::Sum | Rule::Copy => "δ".into(),
+        _ => String::new(),
     };
-    for &i in &order {
-        let term = &e.terms[i];
-        let cells = Cells::of(term, grids, room(term) + RESULT);
-        let apart = cells.width().max(96.0) + OPERATOR;
-        let wide = apart * grids as f32 - OPERATOR;
-        if x > 0.0 && x + wide > width {
-            (x, y, tallest) = (0.0, y + tallest + 14.0, 0.0);
+    [input, "x·δ".into()]
+}
+
+/// How the loss's gradients at the unit (one an explanation) spread to what the unit was calculated from: of the terms to which
+/// most goes, a grid each for inputs and weights; then the parameters that are one number a map.
+pub fn backward(story: &Story<'_>, deltas: &[f32], width: f32, palette: Palette, words: &Words) -> Drawing {
+    let mut p = Painter { svg: Svg::new(), palette, words };
+    let (mut x, mut y, mut tallest, mut used) = (0f32, 0f32, 0f32, 0f32);
+    if let (Some(e), Some(&delta)) = (story.explanations.first(), deltas.first()) {
+        let spread = e.spread(delta);
+        let mut order: Vec<usize> = (0..e.terms.len()).collect();
+        let goes = |i: usize| spread.inputs[i].iter().map(|v| v.abs()).sum::<f32>();
+        order.sort_by(|&a, &b| goes(b).total_cmp(&goes(a)).then(a.cmp(&b)));
+        order.truncate(4);
+        order.sort_unstable();
+        // Gradients are often small: as multiples of a power of ten they can be read.
+        let powers = [&spread.inputs, &spread.weights].map(|all| power(scale(all.iter().flatten().copied())));
+        let tops = [0, 1].map(|i| {
+            let all = if i == 0 { &spread.inputs } else { &spread.weights };
+            scale(all.iter().flatten().map(|v| v / 10f32.powi(powers[i])))
+        });
+        let grids = 1 + usize::from(!spread.weights.is_empty());
+        if order.len() < e.terms.len() {
+            let heading = put(&words.strongest, &[&order.len().to_string(), &e.terms.len().to_string()]);
+            p.svg.text([0.0, SMALL], SMALL, &heading, &format!(r#"fill="{MUTED}""#));
+            y += SMALL + 10.0;
         }
-        p.svg.text([x, y + SMALL], SMALL, &place(e.rule, term, words), &format!(r#"fill="{MUTED}""#));
-        let told = [(Some(&spread.inputs[i]), &words.to_inputs, "w"), (spread.weights.get(i), &words.to_weights, "x")];
-        for (g, (values, name, factor)) in told.into_iter().filter_map(|(v, n, f)| v.map(|v| (v, n, f))).enumerate() {
-            let left = x + g as f32 * apart;
-            p.svg.text([left, y + 2.0 * SMALL + 4.0], SMALL, name, &format!(r#"fill="{INK}""#));
-            let factor = if e.rule == Rule::WeightedSum { format!("{factor}·δ") } else { String::new() };
-            let power = if powers[g] == 0 { String::new() } else { format!(" × 10{}", superscript(powers[g])) };
-            let formula = format!("{factor}{power}");
-            p.svg.text([left, y + 3.0 * SMALL + 7.0], SMALL, formula.trim(), &format!(r#"fill="{MUTED}""#));
-            let values: Vec<Option<f32>> =
-                values.iter().zip(&term.values).map(|(v, there)| there.map(|_| *v / 10f32.powi(powers[g]))).collect();
-            let tips: Vec<String> = if values.len() <= SINGLE {
-                values.iter().map(|v| v.map_or_else(String::new, |v| number(v * 10f32.powi(powers[g])))).collect()
-            } else {
-                Vec::new()
+        let room = |term: &Term| {
+            let least = grids as f32 * (term.size[1] as f32 * READABLE).max(96.0) + OPERATOR;
+            let abreast = (((width + BETWEEN) / (least + BETWEEN)) as usize).clamp(1, order.len());
+            (width - BETWEEN * (abreast as f32 - 1.0)) / abreast as f32
+        };
+        let factors = factors(e.rule, words);
+        for &i in &order {
+            let term = &e.terms[i];
+            let label = match story.source(0, term.input) {
+                Some(source) if story.sources.len() > 1 => format!("{} · {}", source.name, place(e.rule, term, words)),
+                _ => place(e.rule, term, words),
             };
-            let (top, mark) = (tops[g], term.mark.filter(|_| e.rule == Rule::Max));
-            let grid = Grid { values: &values, top, mark, tips: &tips, told: values.len(), now: None };
-            p.grid(&cells, [left, y + 3.0 * SMALL + 14.0], &grid);
+            let cells = Cells::of(term, grids, room(term) + RESULT);
+            let apart = cells.width().max(96.0) + OPERATOR;
+            let wide = (apart * grids as f32 - OPERATOR).max(text_width(&label, SMALL)).min(width);
+            if x > 0.0 && x + wide > width {
+                (x, y, tallest) = (0.0, y + tallest + 14.0, 0.0);
+            }
+            p.svg.text([x, y + SMALL], SMALL, &label, &format!(r#"fill="{MUTED}""#));
+            let told = [(Some(&spread.inputs[i]), &words.to_inputs), (spread.weights.get(i), &words.to_weights)];
+            for (g, (values, name)) in told.into_iter().filter_map(|(v, n)| v.map(|v| (v, n))).enumerate() {
+                let left = x + g as f32 * apart;
+                p.svg.text([left, y + 2.0 * SMALL + 4.0], SMALL, name, &format!(r#"fill="{INK}""#));
+                let power = if powers[g] == 0 { String::new() } else { format!(" × 10{}", superscript(powers[g])) };
+                let formula = format!("{}{power}", factors[g]);
+                p.svg.text([left, y + 3.0 * SMALL + 7.0], SMALL, formula.trim(), &format!(r#"fill="{MUTED}""#));
+                let shown = values.iter().zip(&term.values);
+                let shown: Vec<Option<f32>> =
+                    shown.map(|(v, there)| there.map(|_| *v / 10f32.powi(powers[g]))).collect();
+                let tips: Vec<String> = if shown.len() <= SINGLE {
+                    shown.iter().map(|v| v.map_or_else(String::new, |v| number(v * 10f32.powi(powers[g])))).collect()
+                } else {
+                    Vec::new()
+                };
+                let (top, mark) = (tops[g], term.mark.filter(|_| e.rule == Rule::Max));
+                let grid = Grid { values: &shown, top, mark, tips: &tips, told: shown.len(), now: None };
+                p.grid(&cells, [left, y + 3.0 * SMALL + 14.0], &grid);
+            }
+            tallest = tallest.max(cells.height() + 3.0 * SMALL + 15.0);
+            used = used.max(x + wide);
+            x += wide + BETWEEN;
         }
-        tallest = tallest.max(cells.height() + 3.0 * SMALL + 15.0);
-        used = used.max(x + wide);
-        x += wide + BETWEEN;
     }
-    p.svg.finish(width.max(used.ceil()), (y + tallest + 6.0).ceil(), "arithmetic backward", &words.to_inputs, "")
+    y += tallest + 12.0;
+    for line in gradients(story, deltas, words) {
+        for (row, text) in wrapped(&line, |text| text_width(text, FONT), width).iter().enumerate() {
+            let x = if row > 0 { INDENT } else { 0.0 };
+            p.svg.text([x, y + FONT], FONT, text, &format!(r#"class="line" fill="{INK}""#));
+            used = used.max(x + text_width(text, FONT));
+            y += FONT * 1.4;
+        }
+    }
+    p.svg.finish(width.max(used.ceil()), (y + 4.0).ceil(), "arithmetic backward", &words.to_inputs, "")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sum(results: &[f32], bias: f32) -> Explanation {
-        let term = |&result: &f32| Term {
-            input: 0,
-            map: 0,
-            at: [0, 0],
-            size: [1, 1],
-            values: vec![Some(result)],
-            weights: vec![1.0],
-            mark: None,
-            result,
-        };
-        let sum: f32 = results.iter().sum();
-        Explanation {
-            rule: Rule::WeightedSum,
-            terms: results.iter().map(term).collect(),
-            steps: vec![("sum".into(), sum), ("bias".into(), bias), ("value".into(), sum + bias)],
-        }
-    }
-
-    #[test]
-    fn the_line_reads_as_one_would_write_it() {
-        let squash = Explanation {
-            rule: Rule::Activation(Activation::ScaledTanh),
-            terms: Vec::new(),
-            steps: vec![("input".into(), 1.214), ("value".into(), 1.148)],
-        };
-        let words = Words::default();
-        assert_eq!(
-            line(&[sum(&[1.284], -0.07), squash], &words).join(" "),
-            "Σ = 1.284 + bias (−0.070) = 1.214 → 1.7159 · tanh(⅔ · 1.214) = 1.148"
-        );
-        assert_eq!(
-            line(&[sum(&[1.0, -0.5], 0.25)], &words).join(" "),
-            "Σ = 1.000 − 0.500 = 0.500 + bias 0.250 = 0.750"
-        );
-    }
-
     /// VGG-16's fc6: 25,088 products, less than a px each.
     #[test]
     fn the_longest_sum_has_no_size_below_zero() {
         let values: Vec<f32> = (0..25088).map(|i| (i % 9) as f32 - 4.0).collect();
         let term = Term { size: [1, 25088], values: values.iter().copied().map(Some).collect(), ..Term::default() };
-        let sum = crate::ops::explain::weighted_sum(vec![term.weighted(&values)], None);
-        let all = beats::beats(std::slice::from_ref(&sum)).len();
+        let sum = [crate::ops::explain::weighted_sum(vec![term.weighted(&values)], None)];
+        let story = Story { explanations: &sum, sources: &[], map: 0, by_map: false };
+        let all = beats::beats(&sum).len();
         for done in [0, 1, all / 2, all] {
-            let svg = arithmetic(std::slice::from_ref(&sum), Some(done), 600.0, Palette::Light, &Words::default()).svg;
+            let svg = arithmetic(&story, Some(done), 600.0, Palette::Light, &Words::default()).svg;
             assert!(!svg.contains(r#"width="-"#) && !svg.contains(r#"height="-"#), "beat {done}");
             assert!(svg.len() < 120_000, "{} bytes are parsed with each beat", svg.len());
         }

@@ -3,12 +3,15 @@
 
 use super::backward::{Backward, Told};
 use super::{Described, Selection};
+use crate::arch::Architecture;
 use crate::graph::NodeId;
+use crate::graph::skips::roles;
 use crate::ops::explain::{Explanation, Rule, Term};
 use crate::ops::{Flatten, Op};
-use crate::protocol::{Command, Event as Said, PaintRect, Source};
-use crate::scene::arithmetic::{arithmetic, caption, line};
+use crate::protocol::{Command, Event as Said, PaintRect, Source as Values};
+use crate::scene::arithmetic::{arithmetic, caption};
 use crate::scene::beats::{Beat, What, beats, term_at};
+use crate::scene::equations::{Source, equations};
 use crate::scene::walk::Walk;
 use crate::tensor::Unit;
 use crate::ui::drawn::Drawn;
@@ -77,6 +80,18 @@ fn shown_term(
     Some((of, usual.or(strongest)?, None))
 }
 
+/// What a node reads, and what each input is to it.
+fn sources(described: &Described, net: &Architecture, node: NodeId) -> Vec<Source> {
+    let nodes = net.graph.nodes();
+    let inputs = nodes[node].inputs.iter().zip(roles(&net.graph, node));
+    let source = |(&input, role): (&NodeId, _)| Source {
+        name: called(described, net, input).to_string(),
+        role,
+        maps: nodes[input].shape.c,
+    };
+    inputs.map(source).collect()
+}
+
 /// How the selected unit's value came about; asked anew whenever the values change, ten times a second at most.
 #[component]
 pub fn Arithmetic(props: &ArithmeticProps) -> Html {
@@ -139,11 +154,14 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
     }
     {
         let (told, drawn) = (told.clone(), drawn.clone());
+        let (described, network) = (props.described.clone(), network.clone());
         use_heard(move |heard| match &heard.event {
             Said::Explained { request, nodes, explanations, value } if *request == asked.borrow().request => {
                 let Some((node, unit)) = asked.borrow().unit else { return };
                 let (nodes, explanations) = (nodes.clone(), explanations.clone());
-                told.set(Some(Same::new(Told { node, unit, nodes, explanations, value: *value })));
+                let sources = network.as_ref().zip(nodes.first()).map(|(net, &first)| sources(&described, net, first));
+                let sources = sources.unwrap_or_default();
+                told.set(Some(Same::new(Told { node, unit, nodes, explanations, sources, value: *value })));
             }
             Said::Output { output, .. } => {
                 if *drawn != output.is_some() {
@@ -188,7 +206,7 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
         let over = walk.over(term, now, told.unit, *course == Course::Units, &title);
         let rects = |node: NodeId, plate: &crate::scene::gallery::Plate| -> Vec<PaintRect> {
             let rect = |(offset, rows, cols, f): (usize, usize, usize, crate::scene::Frame)| PaintRect {
-                source: Source::Value(node),
+                source: Values::Value(node),
                 offset,
                 rows,
                 cols,
@@ -370,16 +388,18 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
     let width = (width as f32).max(260.0);
     let drawing = {
         let palette = page.view.colours.palette(dark);
-        use_memo((told.clone(), done, width as u32, palette, words), |(told, done, width, palette, words)| {
+        let deps = (told.clone(), done, width as u32, palette, words, page.view.scale);
+        use_memo(deps, |(told, done, width, palette, words, scale)| {
             let draw = |told: &Same<Told>| {
-                arithmetic(&told.explanations, *done, *width as f32, *palette, &scene_words(*words)).svg
+                arithmetic(&told.story(*scale), *done, *width as f32, *palette, &scene_words(*words)).svg
             };
             AttrValue::from(told.as_ref().map(draw).unwrap_or_default())
         })
     };
     let (now_html, body) = match &told {
         Some(told) => {
-            let [what, number] = caption(&told.explanations, &beats, now, &said);
+            let story = told.story(page.view.scale);
+            let [what, number] = caption(&story, &beats, now, &said);
             let units = *course == Course::Units;
             let player = html! {
                 <>
@@ -409,7 +429,7 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
                     </select>
                 </div>
                 <p class="caption" data-testid="unit-caption">
-                    if done.is_some() { <span>{what.clone()}</span> if !what.ends_with(&number) { <b>{number.clone()}</b> } } else { <b>{line(&told.explanations, &said).last().cloned()}</b> }
+                    if done.is_some() { <span>{what.clone()}</span> if !what.ends_with(&number) { <b>{number.clone()}</b> } } else { <b>{equations(&story, &said).last().cloned()}</b> }
                 </p>
                 </>
             };

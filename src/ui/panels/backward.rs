@@ -3,9 +3,10 @@
 
 use super::choice::ClassChoice;
 use crate::graph::NodeId;
-use crate::ops::explain::{Explanation, Rule};
-use crate::protocol::{Command, Event as Said};
+use crate::ops::explain::Explanation;
+use crate::protocol::{Command, Event as Said, Scale};
 use crate::scene::arithmetic::backward;
+use crate::scene::equations::{Source, Story, symbol};
 use crate::scene::number;
 use crate::tensor::Unit;
 use crate::ui::classes::use_classes;
@@ -24,8 +25,18 @@ pub struct Told {
     pub nodes: Vec<NodeId>,
     /// One a node.
     pub explanations: Vec<Explanation>,
+    /// What the first of the nodes reads.
+    pub sources: Vec<Source>,
     /// The unit's value as the engine computed it.
     pub value: f32,
+}
+
+impl Told {
+    /// As it is drawn.
+    pub fn story(&self, scale: Scale) -> Story<'_> {
+        let by_map = scale == Scale::Map;
+        Story { explanations: &self.explanations, sources: &self.sources, map: self.unit.c, by_map }
+    }
 }
 
 /// What is asked about.
@@ -103,17 +114,12 @@ pub fn Backward(props: &BackwardProps) -> Html {
         let (class, loss) = (classes.name(b.class), number(b.loss));
         let key = if b.known { "backward-loss-known" } else if chosen.is_some() { "backward-loss-chosen" } else { "backward-loss-predicted" };
         // From the unit back through the pointwise layers to the one that is spread.
-        let names = |e: &Explanation| match e.rule {
-            Rule::Activation(_) => "y",
-            Rule::Normalise | Rule::LocalResponse => "x̂",
-            _ => "z",
-        };
         let chain: Vec<String> = props.told.explanations.iter().zip(&b.deltas).rev()
-            .map(|(e, d)| format!("∂L/∂{} = {}", names(e), number(*d))).collect();
+            .map(|(e, d)| format!("∂L/∂{} = {}", symbol(e.rule), number(*d))).collect();
         let delta = b.deltas.first().copied().unwrap_or(0.0);
-        let drawing = props.told.explanations.first().map(|e| {
-            backward(e, delta, props.width.max(260.0), page.view.colours.palette(dark), &scene_words(words)).svg
-        });
+        let palette = page.view.colours.palette(dark);
+        let story = props.told.story(page.view.scale);
+        let drawing = backward(&story, &b.deltas, props.width.max(260.0), palette, &scene_words(words)).svg;
         html! {
             <>
             <p>{words.fill(key, &[("class", &class), ("loss", &loss)])}</p>
@@ -122,7 +128,7 @@ pub fn Backward(props: &BackwardProps) -> Html {
                 <p class="note">{words.get("backward-zero")}</p>
             } else {
                 <div class="scroll drawing" tabindex="0" role="region" aria-label={words.get("backward-label")}>
-                    <Drawn svg={drawing.unwrap_or_default()} />
+                    <Drawn svg={drawing} />
                 </div>
                 <p class="note">{words.get("backward-note")}</p>
             }
