@@ -328,9 +328,12 @@ pub fn Maps(props: &MapsProps) -> Html {
                     <button type="button" onclick={turn(1)} disabled={current + 1 >= leaves} aria-label={words.get("maps-page-after")} data-testid="page-after">{"›"}</button>
                 </span>
             </div>
+            if laid.labels && told.is_some() {
+                <p class="note" data-testid="maps-beside">{words.get(["maps-beside-mean", "maps-beside-largest", "maps-beside-active"][shown_fact])}</p>
+            }
             <div class="gallery" ref={frame}>
                 <div class="gallery-in" hidden={!there} style={format!("width:{}px;height:{}px", size.0, size.1)} role="group" aria-label={words.get("maps-label")}>
-                    <Painted id={MAPS} {rects} {size} scale={view.scale} testid="maps-canvas" />
+                    <Painted id={MAPS} waiting={words.get("output-waiting")} {rects} {size} scale={view.scale} testid="maps-canvas" />
                     { for laid.tiles.iter().enumerate().map(tile) }
                     if let Some((large, name, about)) = large {
                         <button type="button" class="tile large" ref={large_at} onclick={large_click} data-testid="map-large" title={words.get("maps-large")}
