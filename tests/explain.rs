@@ -226,7 +226,7 @@ fn check_spread(case: &Case, wrong: f32) -> Result<(), String> {
         let told = to_named
             .get(name)
             .ok_or_else(|| format!("{}: nothing told of parameter {place}, {name}", case.op.name()))?;
-        differ(name, told, &executor.read(program, found.unwrap()).to_vec())?;
+        differ(name, told, executor.read(program, found.unwrap()))?;
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ impl Cells {
 }
 
 /// A cell whose number can be read from a seat in the class.
-const READABLE: f32 = 27.0;
+const READABLE: f32 = 26.0;
 /// Between terms side by side.
 const BETWEEN: f32 = 22.0;
 const OPERATOR: f32 = 24.0;
@@ -231,7 +231,7 @@ impl Painter<'_> {
         let (before, bold) = match rule {
             Rule::Max => (self.words.maximum.to_string() + " ", true),
             Rule::Mean | Rule::ScaledSum | Rule::SquaredDistance => ("Σ ".to_string(), false),
-            Rule::LocalResponse => ("x² ".to_string(), false),
+            Rule::LocalResponse => (format!("{}² ", full.letter), false),
             Rule::WeightedSum if len > 1 => (format!("{} ", self.words.sum), false),
             _ => (String::new(), false),
         };
@@ -257,6 +257,8 @@ struct Full {
     by_map: bool,
     /// Whether each says where it comes from.
     named: bool,
+    /// What its values are called.
+    letter: &'static str,
 }
 
 impl Full {
@@ -343,7 +345,7 @@ pub fn caption(story: &Story<'_>, beats: &[Beat], done: usize, words: &Words) ->
         What::Cells(range) => {
             let name = match e.rule {
                 Rule::Max => words.maximum.as_ref(),
-                Rule::LocalResponse => "Σ x²",
+                Rule::LocalResponse => &format!("Σ {}²", story.reads(beat.of)),
                 Rule::SquaredDistance => words.distance.as_ref(),
                 _ => words.sum.as_ref(),
             };
@@ -606,7 +608,7 @@ fn terms(
     let least = least.fold(1f32, f32::max);
     let abreast = (((width + BETWEEN) / (least + BETWEEN)) as usize).clamp(1, order.len().max(1));
     let share = (width - BETWEEN * (abreast as f32 - 1.0)) / abreast as f32;
-    let full = Full { rule: e.rule, width: share, tops, by_map: story.by_map, named };
+    let full = Full { rule: e.rule, width: share, tops, by_map: story.by_map, named, letter: story.reads(of) };
     let (mut x, mut tallest) = (0f32, 0f32);
     for &i in &order {
         let term = &e.terms[i];

@@ -39,6 +39,11 @@ impl<'a> Story<'a> {
         if of == 0 { self.sources.get(input) } else { None }
     }
 
+    /// What an explanation calls what it reads.
+    pub(super) fn reads(&self, of: usize) -> &'static str {
+        of.checked_sub(1).and_then(|before| self.explanations.get(before)).map_or("x", |e| symbol(e.rule))
+    }
+
     /// Whether this explanation is of a concatenation: a copy, but of one of several inputs.
     pub(super) fn joins(&self, of: usize) -> bool {
         of == 0 && self.sources.len() > 1 && self.explanations.first().is_some_and(|e| e.rule == Rule::Copy)
@@ -73,7 +78,10 @@ pub(super) fn summand(source: Option<&Source>, input: usize) -> String {
 
 /// A number as a factor or behind a sign: negative ones in brackets.
 pub(super) fn bracket(v: f32) -> String {
-    let text = number(v);
+    bracketed(number(v))
+}
+
+fn bracketed(text: String) -> String {
     if text.starts_with('−') { format!("({text})") } else { text }
 }
 
@@ -82,6 +90,11 @@ fn exact(v: f32, small: f32) -> String {
     let digits = if small > 0.0 { (1.0 - small.log10().floor()).clamp(3.0, 7.0) as usize } else { 3 };
     let text = format!("{v:.digits$}");
     text.trim_end_matches('0').trim_end_matches('.').replace('-', "−")
+}
+
+/// A gradient, to three digits however small.
+fn small(v: f32) -> String {
+    if v != 0.0 && v.abs() < 0.1 { format!("{v:.2e}").replace('-', "−") } else { number(v) }
 }
 
 /// Numbers added up: `0.500 − 0.250 + 1.000`.
@@ -119,9 +132,8 @@ pub fn equations(story: &Story<'_>, words: &Words) -> Vec<String> {
 
 pub(super) fn lines(story: &Story<'_>, words: &Words) -> Vec<Line> {
     let mut out = Vec::new();
-    let mut x = "x"; // what this layer reads is called
     for (of, e) in story.explanations.iter().enumerate() {
-        let z = symbol(e.rule);
+        let (x, z) = (story.reads(of), symbol(e.rule));
         let mut say = |stage: usize, text: String| out.push(Line { of, stage, text });
         let find = |name: &str| e.steps.iter().find(|s| s.0 == name).map(|s| s.1);
         let step = |name: &str| find(name).unwrap_or(0.0);
@@ -185,7 +197,7 @@ pub(super) fn lines(story: &Story<'_>, words: &Words) -> Vec<Line> {
                 say(0, format!("x̂ = ({x} − μ) / √(σ² + ε) = {top} / √({variance_text} + {eps}) = {}", number(hat)));
                 say(1, format!("{z} = γ · x̂ + β = {weight} · {} + {} = {value}", bracket(hat), bracket(bias)));
             }
-            // As Krizhevsky et al. 2012, §3.3, have it: their α is that of one square.
+            // α is that of all n squares, as Caffe and PyTorch have it (Krizhevsky et al. 2012, §3.3, write α for our α/n).
             Rule::LocalResponse => {
                 let [before, sum, d, k, n, alpha, beta] =
                     ["input", "sum", "denominator", "k", "size", "alpha", "beta"].map(step);
@@ -195,11 +207,11 @@ pub(super) fn lines(story: &Story<'_>, words: &Words) -> Vec<Line> {
                 } else {
                     String::new()
                 };
-                let (k, alpha) = (exact(k, 0.0), number(alpha));
-                say(0, format!("n = {n}, k = {k}, α = {alpha}, β = {beta}"));
+                let (k, all, alpha) = (exact(k, 0.0), number(alpha * n), number(alpha));
+                say(0, format!("n = {n}, k = {k}, α = {all}, β = {beta}"));
                 say(0, format!("{squares} = {parts}{}", number(sum)));
-                say(1, format!("k + α · {squares} = {k} + {alpha} · {} = {d}", number(sum)));
-                say(2, format!("{z} = {x} / (k + α · {squares})^β = {} / {d}^{beta} = {value}", number(before)));
+                say(1, format!("k + α/n · {squares} = {k} + {alpha} · {} = {d}", number(sum)));
+                say(2, format!("{z} = {x} / (k + α/n · {squares})^β = {} / {d}^{beta} = {value}", number(before)));
             }
             Rule::Copy => {
                 if let Some((input, first)) = story.part().filter(|_| story.joins(of)) {
@@ -211,7 +223,6 @@ pub(super) fn lines(story: &Story<'_>, words: &Words) -> Vec<Line> {
                 say(0, format!("{name}{value}"));
             }
         }
-        x = z;
     }
     out
 }
@@ -233,10 +244,10 @@ pub fn gradients(story: &Story<'_>, deltas: &[f32], words: &Words) -> Vec<String
                 Some((letter, factor)) => format!(
                     "∂L/∂{name} = {letter} · {above} = {} · {} = {}",
                     number(factor),
-                    bracket(delta),
-                    number(gradient)
+                    bracketed(small(delta)),
+                    small(gradient)
                 ),
-                None => format!("∂L/∂{name} = {above} = {}", number(gradient)),
+                None => format!("∂L/∂{name} = {above} = {}", small(gradient)),
             });
         }
     }
@@ -347,11 +358,22 @@ mod tests {
         assert_eq!(
             response,
             [
-                "n = 5, k = 2, α = 1.0e−4, β = 0.75",
+                "n = 5, k = 2, α = 5.0e−4, β = 0.75",
                 "Σ x² = 4.000 + 0.250 = 4.250",
-                "k + α · Σ x² = 2 + 1.0e−4 · 4.250 = 2.00043",
-                "b = x / (k + α · Σ x²)^β = 0.500 / 2.00043^0.75 = 0.297"
+                "k + α/n · Σ x² = 2 + 1.0e−4 · 4.250 = 2.00043",
+                "b = x / (k + α/n · Σ x²)^β = 0.500 / 2.00043^0.75 = 0.297"
             ]
+        );
+    }
+
+    #[test]
+    fn gradients_keep_their_digits() {
+        let pool = [("sum", -6.731), ("coefficient", 0.258), ("product", -1.735), ("bias", 0.49), ("value", -1.246)];
+        let pool = [explanation(Rule::ScaledSum, &[-6.731], &pool)];
+        let story = Story { explanations: &pool, sources: &[], map: 0, by_map: false };
+        assert_eq!(
+            gradients(&story, &[-2.4e-4], &Words::default()),
+            ["∂L/∂coefficient = Σ · ∂L/∂z = −6.731 · (−2.40e−4) = 1.62e−3", "∂L/∂bias = ∂L/∂z = −2.40e−4"]
         );
     }
 
