@@ -289,6 +289,8 @@ pub enum Command {
     Paint {
         /// Which canvas.
         canvas: u32,
+        /// Comes back with the answer.
+        ticket: Generation,
         /// Width and height in device pixels.
         size: [u32; 2],
         /// What is where.
@@ -582,6 +584,8 @@ pub enum Event {
     Painted {
         /// Which.
         canvas: u32,
+        /// That `Paint`'s.
+        ticket: Generation,
     },
     /// Answer to `Peek`.
     Value {

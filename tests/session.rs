@@ -401,10 +401,16 @@ fn canvases_are_painted_whenever_values_change() {
         rect(Source::Value(99), 0, 5, 5),          // another network's
         rect(Source::Value(c1), usize::MAX, 5, 5), // beyond the end
     ];
-    let paint =
-        |scale| Command::Paint { canvas: 2, size: [300, 200], rects: rects.clone(), scale, palette: Palette::Light };
+    let paint = |scale| Command::Paint {
+        canvas: 2,
+        ticket: 7,
+        size: [300, 200],
+        rects: rects.clone(),
+        scale,
+        palette: Palette::Light,
+    };
     let painted = |engine: &Engine| engine.world.painted.borrow()[&2].clone();
-    assert_eq!(engine.tell(paint(Scale::Layer)), [Event::Painted { canvas: 2 }]);
+    assert_eq!(engine.tell(paint(Scale::Layer)), [Event::Painted { canvas: 2, ticket: 7 }]);
     assert_eq!(painted(&engine).at.len(), 1, "nothing shown: the kernel only");
     engine.tell(Command::Show { generation: 1, picture: drawings()[2].1.clone() });
     let first = painted(&engine);
@@ -910,7 +916,8 @@ fn the_gpu_engine_says_and_learns_the_same_and_its_loss_is_survived() {
     gpu.open("lenet5-modern", Weights::Seed(1), None);
     gpu.config(|c| c.batch = 16);
     let rects = vec![PaintRect { source: Source::Value(1), offset: 0, rows: 28, cols: 28, at: [0.0, 0.0, 28.0, 28.0] }];
-    let paint = Command::Paint { canvas: 1, size: [28, 28], rects, scale: Scale::Layer, palette: Palette::Dark };
+    let paint =
+        Command::Paint { canvas: 1, ticket: 7, size: [28, 28], rects, scale: Scale::Layer, palette: Palette::Dark };
     for engine in [&mut cpu, &mut gpu] {
         engine.tell(paint.clone());
     }

@@ -275,13 +275,13 @@ impl Session {
                 self.paint(Some(*canvas));
                 Ok(())
             }
-            Command::Paint { canvas, size, rects, scale, palette } => {
+            Command::Paint { canvas, ticket, size, rects, scale, palette } => {
                 let canvas_of = Canvas { size: *size, rects: rects.clone(), scale: *scale, palette: *palette };
                 self.canvases.insert(*canvas, canvas_of);
                 self.look().await?;
                 self.paint(Some(*canvas));
                 if rects.iter().any(|r| r.rows > 0) {
-                    self.send(Event::Painted { canvas: *canvas });
+                    self.send(Event::Painted { canvas: *canvas, ticket: *ticket });
                 }
                 Ok(())
             }

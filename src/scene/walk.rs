@@ -23,13 +23,25 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// In this width: side by side.
-    pub fn new(input: Shape, map: usize, output: Shape, unit: Unit, width: f32) -> Self {
-        let room = ((width - 3.0 * AROUND - BETWEEN) / 2.0).clamp(40.0, 224.0);
-        let input = Plate::new(input, map, [AROUND, AROUND], room);
-        let left = input.frame.right() + AROUND + BETWEEN;
-        let output = Plate::new(output, unit.c, [left, AROUND], room);
-        let bottom = input.frame.bottom().max(output.frame.bottom());
+    /// Side by side in this width, maps of at most `most` px. Windows of this layer reach `padding` units (rows, columns) beyond the
+    /// edge: around the input map there is room for that.
+    pub fn new(
+        [input, output]: [Shape; 2],
+        [map, own]: [usize; 2],
+        padding: [usize; 2],
+        width: f32,
+        most: f32,
+    ) -> Self {
+        let room = ((width - 3.0 * AROUND - BETWEEN) / 2.0).clamp(40.0, most);
+        let longer = |axis: usize, size: usize| (size + 2 * padding[axis]) as f32 / size.max(1) as f32;
+        let part = if input.map() > 1 { longer(0, input.h).max(longer(1, input.w)) } else { 1.0 };
+        let side = (room / part).max(20.0);
+        let beyond = Plate::new(input, map, [0.0; 2], side).side();
+        let [down, right] = padding.map(|units| if input.map() > 1 { units as f32 * beyond } else { 0.0 });
+        let input = Plate::new(input, map, [AROUND + right, AROUND + down], side);
+        let left = input.frame.right() + right + AROUND + BETWEEN;
+        let output = Plate::new(output, own, [left, AROUND + down], room);
+        let bottom = (input.frame.bottom() + down).max(output.frame.bottom());
         Self { input, output, size: [(output.frame.right() + AROUND).ceil(), (bottom + AROUND).ceil()] }
     }
 
@@ -95,5 +107,28 @@ impl Walk {
             svg.rect(frame(f), &format!(r#"class="{class}" fill="none" stroke="{FIELD}" stroke-width="2.5""#));
         }
         svg.finish(self.size[0], self.size[1], "walk", title, "")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_in_padding_stays_in_the_picture() {
+        for (side, padding, kernel) in [(4, 1, 3), (27, 2, 5), (224, 3, 7), (14, 0, 5)] {
+            let shape = Shape::new(8, side, side);
+            for width in [260.0, 480.0] {
+                let walk = Walk::new([shape, shape], [3, 5], [padding; 2], width, 224.0);
+                assert!(walk.size[0] <= width + 1.0, "{side} in {width}: {:?}", walk.size);
+                let last = (side + padding - kernel) as isize;
+                for at in [-(padding as isize), last] {
+                    let window = walk.input.part([at, at], [kernel; 2]);
+                    let inside = window.x > 2.0 && window.y > 2.0;
+                    assert!(inside && window.bottom() < walk.size[1] - 2.0, "{side} {padding}: {window:?}");
+                    assert!(window.right() < walk.output.frame.x - 2.0, "{side} {padding}: {window:?}");
+                }
+            }
+        }
     }
 }

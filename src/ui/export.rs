@@ -169,7 +169,14 @@ struct Picture {
 
 impl Picture {
     fn paint(&self, size: [u32; 2], rects: Vec<PaintRect>) {
-        self.client.send(&Command::Paint { canvas: CANVAS, size, rects, scale: self.scale, palette: Palette::Light });
+        self.client.send(&Command::Paint {
+            canvas: CANVAS,
+            ticket: 0,
+            size,
+            rects,
+            scale: self.scale,
+            palette: Palette::Light,
+        });
     }
 
     /// The diagram as a picture; it stays sharp at every size.
@@ -274,7 +281,7 @@ pub fn Export(props: &ExportProps) -> Html {
     {
         let painted = painted.clone();
         use_heard(move |heard| {
-            if matches!(heard.event, Event::Painted { canvas: CANVAS })
+            if matches!(heard.event, Event::Painted { canvas: CANVAS, .. })
                 && let Some(told) = painted.take()
             {
                 let _ = told.call0(&JsValue::NULL);

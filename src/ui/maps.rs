@@ -115,7 +115,7 @@ pub fn Maps(props: &MapsProps) -> Html {
     {
         let slots = slots.dispatcher();
         use_heard(move |heard| {
-            if let Event::Painted { canvas } = heard.event
+            if let Event::Painted { canvas, .. } = heard.event
                 && STAGES.contains(&canvas)
             {
                 // What the worker has drawn is on the screen a frame or two after it says so.

@@ -1,7 +1,7 @@
 //! A canvas that the engine paints: handed over once, then told what is where. Knows rectangles, not what they mean.
 
-use super::hooks::{use_client, use_dark, use_page, use_pixel_ratio};
-use crate::protocol::{Command, PaintRect, Scale};
+use super::hooks::{next_frame, use_client, use_dark, use_heard, use_page, use_pixel_ratio};
+use crate::protocol::{Command, Event, PaintRect, Scale, Source};
 use wasm_bindgen::prelude::*;
 use yew::prelude::*;
 
@@ -26,7 +26,13 @@ pub struct PaintedProps {
     /// Class of the canvas.
     #[prop_or_default]
     pub class: Classes,
+    /// Said in its place while it does not show yet what it should.
+    #[prop_or_default]
+    pub waiting: AttrValue,
 }
+
+/// What is to be seen, wherever: values and shapes of the rectangles.
+type Content = Vec<(Source, usize, usize, usize)>;
 
 /// Largest side of a canvas in device pixels: browsers refuse more.
 const LARGEST: f64 = 8192.0;
@@ -36,6 +42,23 @@ const LARGEST: f64 = 8192.0;
 pub fn Painted(props: &PaintedProps) -> Html {
     let (client, page, dark, ratio) = (use_client(), use_page(), use_dark(), use_pixel_ratio());
     let canvas = use_node_ref();
+    // Another layer's maps under this one's name would be false: until they are painted, nothing is seen.
+    let content: Content = props.rects.iter().map(|r| (r.source, r.offset, r.rows, r.cols)).collect();
+    let seen = use_state(Content::new);
+    let asked = use_mut_ref(|| (0, Content::new()));
+    {
+        let (asked, seen, id) = (asked.clone(), seen.clone(), props.id);
+        use_heard(move |heard| {
+            let Event::Painted { canvas, ticket } = heard.event else { return };
+            let (newest, content) = &*asked.borrow();
+            if canvas == id && ticket == *newest && *seen != *content {
+                // On the screen a frame or two after the worker says so.
+                let (seen, content) = (seen.clone(), content.clone());
+                next_frame(move || next_frame(move || seen.set(content)));
+            }
+        });
+    }
+    let hidden = !content.is_empty() && *seen != content;
     {
         let (canvas, client, id) = (canvas.clone(), client.clone(), props.id);
         use_effect_with((), move |()| {
@@ -47,7 +70,7 @@ pub fn Painted(props: &PaintedProps) -> Html {
         });
     }
     {
-        let id = props.id;
+        let (id, asked, content) = (props.id, asked.clone(), content.clone());
         // Rectangles name nodes of the open network: until it is open there is nothing to paint.
         let rects = if page.origin.is_some() { props.rects.clone() } else { Vec::new() };
         let deps = (rects, props.size, props.scale, page.view.colours.palette(dark), ratio);
@@ -59,8 +82,11 @@ pub fn Painted(props: &PaintedProps) -> Html {
                 let (left, top) = (edge(at[0]), edge(at[1]));
                 [left, top, edge(at[0] + at[2]) - left, edge(at[1] + at[3]) - top]
             };
+            let ticket = client.number();
+            *asked.borrow_mut() = (ticket, content);
             client.send(&Command::Paint {
                 canvas: id,
+                ticket,
                 size: [(width * zoom).round().max(1.0) as u32, (height * zoom).round().max(1.0) as u32],
                 rects: rects.iter().map(|r| PaintRect { at: device(r.at), ..*r }).collect(),
                 scale: *scale,
@@ -68,12 +94,18 @@ pub fn Painted(props: &PaintedProps) -> Html {
             });
         });
     }
-    let style = format!("width:{}px;height:{}px", props.size.0, props.size.1);
+    let shown = if hidden { ";visibility:hidden" } else { "" };
+    let style = format!("width:{}px;height:{}px{shown}", props.size.0, props.size.1);
     let role = if props.label.is_empty() { "presentation" } else { "img" };
     let label = (!props.label.is_empty()).then(|| props.label.clone());
     html! {
+        <>
         <canvas ref={canvas} {role} aria-label={label} {style} data-testid={props.testid.clone()}
             class={classes!("painted", props.class.clone())} />
+        if hidden && !props.waiting.is_empty() {
+            <span class="note computing" role="status">{&props.waiting}</span>
+        }
+        </>
     }
 }
 

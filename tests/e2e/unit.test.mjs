@@ -82,6 +82,70 @@ scenario("a unit's sum grows to its value, by step, by slider and by itself", { 
   await shot('unit window slides');
 });
 
+scenario('a sum and a concatenation say where each part comes from', { query: '?variant=resnet-digits&backend=cpu&lang=en&layer=layer2.0.add&unit=5,3,3', timeout: 180_000 }, async ({ page, axe, shot, url }) => {
+  const texts = (kind) => at(page, 'arithmetic').locator(`svg.arithmetic text${kind}`).allTextContents().then((all) => all.join(' '));
+  const lines = () => texts('.line');
+  const numbers = (text) => [...text.replaceAll('−', '-').matchAll(/-?\d+(\.\d+)?(e-\d+)?/g)].map((m) => Number(m[0]));
+  await engine(page);
+  await at(page, 'sample-3').click();
+  const sum = await until(lines, (text) => /F\(x\)/.test(text), 'the sum in the paper’s words');
+  assert.match(await texts(''), /F\(x\) · residual branch layer2\.0\.conv2 .*Wₛ·x · shortcut: projection layer2\.0\.downsample\.0 /);
+  const [a, b, c] = numbers(sum.split(' = ').slice(2, 4).join(' = '));
+  assert.ok(Math.abs(a + b - c) < 2e-3, sum);
+  // Backwards: what each summand gets, and a loss that is told however small it is.
+  await at(page, 'backward-toggle').click();
+  await until(() => at(page, 'backward').innerText(), (text) => /Loss L = \d[\d.e−]+ for class/.test(text) && !/L = 0 /.test(text), 'the loss', 30_000);
+  await axe();
+  await shot('unit sum');
+  await page.goto(url.split('?')[0] + '?variant=googlenet-digits&backend=cpu&lang=en&layer=inception_3a&unit=30,3,3', { waitUntil: 'load' });
+  await engine(page);
+  await at(page, 'sample-3').click();
+  await until(lines, (text) => /map 30 − 24 = map 6 of inception_3a\.3x3/.test(text), 'the map and its place in the input');
+  assert.equal(await at(page, 'arithmetic').locator('rect.part').count(), 4);
+  assert.match(await texts(''), /maps 0–23 .*maps 24–63 .*maps 64–79 .*maps 80–95 /);
+  await axe();
+  await shot('unit concatenation');
+});
+
+scenario('no other unit’s sum and no other layer’s maps stand under a heading', { query: '?variant=googlenet&backend=cpu&lang=en&layer=conv2.3x3&unit=3,20,20', timeout: 240_000 }, async ({ page }) => {
+  await engine(page);
+  await told(page).waitFor({ timeout: 120_000 });
+  // Each frame from now on: is a sum seen that is not the selected unit's?
+  const watch = () => page.evaluate(() => {
+    window.__wrong = [];
+    const look = () => {
+      const section = document.querySelector('[data-testid=arithmetic]');
+      const sum = section?.querySelector('[data-running]');
+      if (sum && sum.checkVisibility({ visibilityProperty: true }) && sum.dataset.of.split(':')[0] !== section.dataset.of?.split(':')[0]) window.__wrong.push([sum.dataset.of, section.dataset.of]);
+      requestAnimationFrame(look);
+    };
+    look();
+  });
+  await watch();
+  const before = await told(page).getAttribute('data-of');
+  await page.evaluate(() => { history.pushState(null, '', location.href.replace(/layer=[^&]*/, 'layer=inception_4a.3x3').replace(/unit=[^&]*/, 'unit=3,5,5')); dispatchEvent(new PopStateEvent('popstate')); });
+  await until(() => told(page).getAttribute('data-of').catch(() => before), (of) => of !== before && of.endsWith(':3,5,5'), 'the other unit', 60_000);
+  assert.deepEqual(await page.evaluate(() => window.__wrong), []);
+  // The Layer tab: the canvas shows nothing until it shows this layer's maps.
+  await page.getByRole('tab', { name: /Layer/ }).click();
+  await until(() => at(page, 'maps-canvas').evaluate((c) => getComputedStyle(c).visibility), (v) => v === 'visible', 'maps', 60_000);
+  // In every frame in which the heading names the next layer, until its maps are there, the canvas is hidden.
+  const title = at(page, 'maps-view').locator('h3').first();
+  const old = await title.innerText();
+  await page.evaluate((old) => {
+    window.__seen = [];
+    const look = () => {
+      const [title, canvas] = [document.querySelector('[data-testid=maps-view] h3'), document.querySelector('[data-testid=maps-canvas]')];
+      if (title.innerText !== old) window.__seen.push(getComputedStyle(canvas).visibility);
+      requestAnimationFrame(look);
+    };
+    look();
+  }, old);
+  await at(page, 'layer-after').click();
+  await until(() => page.evaluate(() => window.__seen.at(-1)), (v) => v === 'visible', 'the next layer’s maps', 60_000);
+  assert.equal(await page.evaluate(() => window.__seen[0]), 'hidden');
+});
+
 scenario('all maps of a layer, one of them large, and back to a unit', { query: '?backend=cpu&lang=en&view=layer&layer=c1', timeout: 120_000 }, async ({ page, axe, shot }) => {
   await engine(page);
   await at(page, 'sample-7').click();
@@ -157,7 +221,7 @@ scenario("GoogLeNet: each part of a concat, neighbours across maps, a sum of 192
   await engine(page);
   await computed(page);
   await at(page, 'unit-slider').waitFor({ timeout: 60_000 });
-  assert.match(await told(page).locator('svg > title').textContent(), /Σ x² = .* k \+ α·Σ x² = .* \/ [\d.]+\^β/s, 'local response normalisation');
+  assert.match(await told(page).locator('svg > title').textContent(), /n = 5, k = 1, α = 1\.0e−4, β = 0\.75; Σ z² = .* k \+ α\/n · Σ z² = .* \/ [\d.]+\^0\.75 = /s, 'local response normalisation');
   const address = '?variant=googlenet&backend=cpu&lang=en&groups=inception_3a';
   // 64 maps of 1×1, 128 of 3×3, 32 of 5×5, 32 after pooling: the first of each part, and the last of all.
   for (const [map, part, own] of [[0, '1x1', 0], [64, '3x3', 0], [192, '5x5', 0], [255, 'pool_proj', 31]]) {

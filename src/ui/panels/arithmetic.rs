@@ -7,7 +7,7 @@ use crate::arch::Architecture;
 use crate::graph::NodeId;
 use crate::graph::skips::roles;
 use crate::ops::explain::{Explanation, Rule, Term};
-use crate::ops::{Flatten, Op};
+use crate::ops::{Flatten, Layer, Op, Reach};
 use crate::protocol::{Command, Event as Said, PaintRect, Source as Values};
 use crate::scene::arithmetic::{arithmetic, caption};
 use crate::scene::beats::{Beat, What, beats, term_at};
@@ -80,12 +80,17 @@ fn shown_term(
     Some((of, usual.or(strongest)?, None))
 }
 
+/// A unit, for browser tests.
+fn of_unit(node: NodeId, unit: Unit) -> String {
+    format!("{node}:{},{},{}", unit.c, unit.y, unit.x)
+}
+
 /// What a node reads, and what each input is to it.
 fn sources(described: &Described, net: &Architecture, node: NodeId) -> Vec<Source> {
     let nodes = net.graph.nodes();
     let inputs = nodes[node].inputs.iter().zip(roles(&net.graph, node));
     let source = |(&input, role): (&NodeId, _)| Source {
-        name: called(described, net, input).to_string(),
+        name: described.names.get(input).cloned().unwrap_or_default(),
         role,
         maps: nodes[input].shape.c,
     };
@@ -97,8 +102,12 @@ fn sources(described: &Described, net: &Architecture, node: NodeId) -> Vec<Sourc
 pub fn Arithmetic(props: &ArithmeticProps) -> Html {
     let (client, page, words, network) = (use_client(), use_page(), use_words(), use_network());
     let dark = use_dark();
-    let (frame, maps_at) = (use_node_ref(), use_node_ref());
+    let (frame, drawn_at, maps_at) = (use_node_ref(), use_node_ref(), use_node_ref());
     let (width, _) = use_size(&frame);
+    // Drawings are enlarged where all type is (on a projector, on 4K): their own px are what they have room for.
+    let (inner, _) = use_size(&drawn_at);
+    let (width, inner) = (width as f32, (inner as f32).max(260.0));
+    let large = if width > 0.0 { (width / inner).clamp(1.0, 3.0) } else { 1.0 };
     let told = use_state(|| None::<Same<Told>>);
     let beats = use_memo((*told).clone(), |told| told.as_ref().map(|t| beats(&t.explanations)).unwrap_or_default());
     let drawn = use_state(|| false);
@@ -142,15 +151,21 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
         // Another unit: its arithmetic is told from the start; where one came by the address, as far as that says.
         let (at, playing, wandering, usual) = (at.clone(), playing.clone(), wandering.clone(), usual.clone());
         let before = use_mut_ref(|| None);
+        let step = page.view.step;
         use_effect_with(selected, move |selected| {
             let before = before.replace(*selected);
             wandering.set(None);
             if before.is_some() && before.map(|(node, _)| node) != selected.map(|(node, _)| node) {
-                at.set(None);
+                at.set(step);
                 playing.set(false);
                 usual.set(None);
             }
         });
+    }
+    {
+        // A step that comes by the address alone, as going back does.
+        let at = at.clone();
+        use_effect_with(page.view.step, move |step| at.set(*step));
     }
     {
         let (told, drawn) = (told.clone(), drawn.clone());
@@ -179,8 +194,10 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
         });
     }
 
-    // Where it is not seen nothing is drawn.
-    let told = (*told).clone().filter(|_| props.seen);
+    // Where it is not seen nothing is drawn. Another layer's sum under this one's heading would be false; that of the same map's
+    // last unit stands for the moment that the next takes, no longer (`.stale`).
+    let told = (*told).clone().filter(|told| props.seen && target.is_some_and(|(node, _)| node == told.node));
+    let stale = told.as_ref().is_some_and(|told| target != Some((told.node, told.unit)));
     let all = beats.len();
     let done = at.map(|at| at.min(all));
     // Unit after unit is seen finished.
@@ -190,8 +207,13 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
         let (nodes, id) = (net.graph.nodes(), *told.nodes.get(of)?);
         let term: &Term = told.explanations[of].terms.get(term)?;
         let input = nodes[id].inputs.get(term.input).copied().unwrap_or(id);
-        let room = if width >= 760.0 { (width as f32 * 0.42).min(480.0) } else { width as f32 };
-        let walk = Walk::new(nodes[input].shape, term.map, nodes[told.node].shape, told.unit, room);
+        let room = if width >= 760.0 * large { (width * 0.42).min(480.0 * large) } else { width };
+        let shapes = [input, told.node].map(|id| nodes[id].shape);
+        let padding = match nodes[id].op.reach(nodes[input].shape) {
+            Reach::Window(window) => window.padding,
+            _ => [0; 2],
+        };
+        let walk = Walk::new(shapes, [term.map, told.unit.c], padding, room, 224.0 * large);
         let title = {
             let name = |node: NodeId| props.described.names.get(node).map_or("", String::as_str);
             let place = |node: NodeId, map: usize| match nodes[node].shape.map() {
@@ -385,10 +407,9 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
     };
     let said = scene_words(words);
     let now = done.unwrap_or(all);
-    let width = (width as f32).max(260.0);
     let drawing = {
         let palette = page.view.colours.palette(dark);
-        let deps = (told.clone(), done, width as u32, palette, words, page.view.scale);
+        let deps = (told.clone(), done, inner as u32, palette, words, page.view.scale);
         use_memo(deps, |(told, done, width, palette, words, scale)| {
             let draw = |told: &Same<Told>| {
                 arithmetic(&told.story(*scale), *done, *width as f32, *palette, &scene_words(*words)).svg
@@ -435,11 +456,12 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
             };
             let drawing = html! {
                 <div class="scroll drawing" tabindex="0" role="region" aria-label={words.get("arithmetic-label")} {onkeydown}
-                    data-value={told.value.to_string()} data-running={number} data-step={now.to_string()}>
+                    data-value={told.value.to_string()} data-running={number} data-step={now.to_string()}
+                    data-of={of_unit(told.node, told.unit)}>
                     <Drawn svg={(*drawing).clone()} />
                 </div>
             };
-            let drawing = html! { <>{drawing}<Backward told={told.clone()} {width} /></> };
+            let drawing = html! { <>{drawing}<Backward told={told.clone()} width={inner} /></> };
             (player, drawing)
         }
         _ => {
@@ -458,13 +480,16 @@ pub fn Arithmetic(props: &ArithmeticProps) -> Html {
     };
     let there = !rects.is_empty();
     html! {
-        <section class="unit" aria-labelledby="arithmetic-title" data-testid="arithmetic" ref={frame}>
+        <section class={classes!("unit", stale.then_some("stale"))} aria-labelledby="arithmetic-title" data-testid="arithmetic" ref={frame}
+            data-of={target.map(|(node, unit)| of_unit(node, unit))}>
             <h3 id="arithmetic-title">{words.get("arithmetic-title")}</h3>
+            <div class="drawing" ref={drawn_at}></div>
+            if stale { <p class="note computing" role="status">{words.get("output-waiting")}</p> }
             <div class="unit-top">
                 <figure class="walk" hidden={!there}>
                     <div class="walk-maps" ref={maps_at} tabindex="0" role="group" aria-label={words.get("unit-walk")} onkeydown={walk_keys} onclick={walk_click}
                         style={format!("width:{}px;height:{}px", size[0], size[1])} data-testid="walk">
-                        <Painted id={WALK} {rects} size={(size[0], size[1])} scale={page.view.scale} testid="walk-canvas" />
+                        <Painted id={WALK} waiting={words.get("output-waiting")} {rects} size={(size[0], size[1])} scale={page.view.scale} testid="walk-canvas" />
                         <div class="layer" aria-hidden="true"><Drawn svg={over} /></div>
                     </div>
                     <figcaption class="note">{title}</figcaption>

@@ -48,8 +48,13 @@ pub struct BackwardProps {
     pub width: f32,
 }
 
+/// Whose gradient, of the loss of which class.
+type Asked = (NodeId, Unit, Option<usize>);
+
 #[derive(Clone, PartialEq)]
 struct Backed {
+    /// What was asked.
+    of: Asked,
     class: usize,
     known: bool,
     loss: f32,
@@ -63,10 +68,12 @@ pub fn Backward(props: &BackwardProps) -> Html {
     let dark = use_dark();
     let backed = use_state(|| None::<Backed>);
     let newest = use_mut_ref(|| 0u32);
+    let asked = use_mut_ref(|| None::<Asked>);
     let waiting = use_mut_ref(|| None::<Command>); // one question at a time: a deep network takes seconds to answer
     let open = page.view.backward;
     {
         let (client, newest, waiting, told) = (client.clone(), newest.clone(), waiting.clone(), props.told.clone());
+        let asked = asked.clone();
         use_effect_with((open, page.view.class, props.told.clone()), move |(open, class, _)| {
             if *open {
                 let busy = *newest.borrow() != 0;
@@ -76,6 +83,7 @@ pub fn Backward(props: &BackwardProps) -> Html {
                     *waiting.borrow_mut() = Some(command);
                 } else {
                     *newest.borrow_mut() = request;
+                    *asked.borrow_mut() = Some((told.node, told.unit, *class));
                     client.send(&command);
                 }
             }
@@ -86,7 +94,8 @@ pub fn Backward(props: &BackwardProps) -> Html {
         use_heard(move |heard| {
             let answered = match &heard.event {
                 Said::Backed { request, class, known, loss, deltas } if *request == *newest.borrow() => {
-                    backed.set(Some(Backed { class: *class, known: *known, loss: *loss, deltas: deltas.clone() }));
+                    let (class, known, loss, deltas) = (*class, *known, *loss, deltas.clone());
+                    backed.set(asked.borrow().map(|of| Backed { of, class, known, loss, deltas }));
                     true
                 }
                 Said::Failed { request: Some(request), .. } => *request == *newest.borrow(),
@@ -97,7 +106,12 @@ pub fn Backward(props: &BackwardProps) -> Html {
                 *newest.borrow_mut() = match next {
                     Some(command) => {
                         client.send(&command);
-                        if let Command::Backward { request, .. } = command { request } else { 0 }
+                        if let Command::Backward { request, node, unit, class } = command {
+                            *asked.borrow_mut() = Some((node, unit, class));
+                            request
+                        } else {
+                            0
+                        }
                     }
                     None => 0,
                 };
@@ -110,7 +124,9 @@ pub fn Backward(props: &BackwardProps) -> Html {
     };
     let classes = use_classes();
     let chosen = page.view.class.filter(|class| *class < classes.count);
-    let body = backed.as_ref().filter(|b| open && b.deltas.len() == props.told.explanations.len()).map(|b| {
+    // The gradient of another unit, or of another class, is not this one's.
+    let now = (props.told.node, props.told.unit, page.view.class);
+    let body = backed.as_ref().filter(|b| open && b.of == now).map(|b| {
         let (class, loss) = (classes.name(b.class), number(b.loss));
         let key = if b.known { "backward-loss-known" } else if chosen.is_some() { "backward-loss-chosen" } else { "backward-loss-predicted" };
         // From the unit back through the pointwise layers to the one that is spread.
