@@ -89,7 +89,7 @@ scenario('a sum and a concatenation say where each part comes from', { query: '?
   await engine(page);
   await at(page, 'sample-3').click();
   const sum = await until(lines, (text) => /F\(x\)/.test(text), 'the sum in the paper’s words');
-  assert.match(await texts(''), /F\(x\) · residual branch layer2\.0\.conv2 .*Wₛ·x · shortcut: projection layer2\.0\.downsample\.0 /);
+  assert.match(await texts(''), /F\(x\) · residual branch stage2_1\.conv2 .*Wₛ·x · shortcut: projection stage2_1\.downsample\.0 /);
   const [a, b, c] = numbers(sum.split(' = ').slice(2, 4).join(' = '));
   assert.ok(Math.abs(a + b - c) < 2e-3, sum);
   // Backwards: what each summand gets, and a loss that is told however small it is.
