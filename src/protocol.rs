@@ -71,11 +71,6 @@ pub enum Weights {
     Url(String),
 }
 
-impl Picture {
-    /// So many test digits come with the page.
-    pub const SAMPLES: usize = 100;
-}
-
 /// What is shown to the network.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Picture {
@@ -116,6 +111,11 @@ pub enum Picture {
     PhotoFile(String),
     /// The network's own input, already normalised, c×h×w (scripts).
     Raw(Vec<f32>),
+}
+
+impl Picture {
+    /// So many test digits come with the page.
+    pub const SAMPLES: usize = 100;
 }
 
 /// A numbered tensor that can be painted or read.

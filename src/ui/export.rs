@@ -7,8 +7,9 @@
 use super::hooks::{Same, later, next_frame, use_client, use_heard, use_page, use_words, window};
 use super::maps::Scene;
 use super::menu::Menu;
+use super::state::Action;
 use crate::arch::Architecture;
-use crate::protocol::{Command, Event, PaintRect, Palette, Scale, Source};
+use crate::protocol::{Command, Event, Fault, PaintRect, Palette, Scale, Source};
 use crate::scene::stage::{Stage, to_svg};
 use crate::scene::{Drawing, standalone};
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
@@ -289,7 +290,8 @@ pub fn Export(props: &ExportProps) -> Html {
         });
     }
     let png = {
-        let (scene, canvas, done, scale) = (props.scene.clone(), canvas.clone(), done.clone(), page.view.scale);
+        let (scene, canvas, done, page) = (props.scene.clone(), canvas.clone(), done.clone(), page.clone());
+        let scale = page.view.scale;
         Callback::from(move |_: MouseEvent| {
             let Some(maps) = canvas.cast::<HtmlCanvasElement>().filter(|_| done.is_none()) else { return };
             if !handed.replace(true)
@@ -299,11 +301,14 @@ pub fn Export(props: &ExportProps) -> Html {
             }
             let (scene, client, painted) = (scene.clone(), client.clone(), painted.clone());
             let picture = Picture { scene, title: title.to_string(), scale, client, maps, painted };
-            let done = done.setter();
+            let (done, page) = (done.setter(), page.clone());
             done.set(Some(0));
             wasm_bindgen_futures::spawn_local(async move {
                 let made = picture.make(|share| done.set(Some((share * 100.0) as u32))).await;
-                let _ = made.and_then(|blob| keep(&format!("{name}.png"), &blob));
+                if let Err(error) = made.and_then(|blob| keep(&format!("{name}.png"), &blob)) {
+                    let detail = format!("{error:?}");
+                    page.dispatch(Action::Complain(Fault { key: "picture-file".into(), args: Vec::new(), detail }));
+                }
                 done.set(None);
             });
         })
