@@ -96,9 +96,12 @@ fn line(context: &web_sys::CanvasRenderingContext2d, points: &[(f32, f32)], pen:
     context.set_line_cap("round");
     context.set_line_join("round");
     context.begin_path();
+    if points.len() == 1 {
+        // A line to itself is nothing to some browsers.
+        let _ = context.arc(x.into(), y.into(), f64::from(pen) / 2.0, 0.0, std::f64::consts::TAU);
+        return context.fill();
+    }
     context.move_to(x.into(), y.into());
-    // a dot is a line to itself
-    context.line_to(x.into(), y.into());
     for &(x, y) in &points[1..] {
         context.line_to(x.into(), y.into());
     }

@@ -42,12 +42,20 @@ fn room() -> [f64; 2] {
     [size(window().inner_width()), size(window().inner_height())]
 }
 
-/// Scrolls there if no part of it is to be seen.
+/// Scrolls there if no part of it is to be seen, or only the edge of it beside a row that scrolls (tabs on a phone).
 fn bring(element: &web_sys::Element) {
     let frame = element.get_bounding_client_rect();
-    if frame.bottom() < 40.0 || frame.top() > room()[1] - 40.0 {
+    let [wide, high] = room();
+    let above = frame.bottom() < 40.0 || frame.top() > high - 40.0;
+    let beside = frame.width() < wide && (frame.left() < 0.0 || frame.right() > wide);
+    if above || beside {
         let options = web_sys::ScrollIntoViewOptions::new();
-        options.set_block(web_sys::ScrollLogicalPosition::Center);
+        options.set_block(if above {
+            web_sys::ScrollLogicalPosition::Center
+        } else {
+            web_sys::ScrollLogicalPosition::Nearest
+        });
+        options.set_inline(web_sys::ScrollLogicalPosition::Nearest);
         let still =
             window().match_media("(prefers-reduced-motion: reduce)").ok().flatten().is_some_and(|m| m.matches());
         options.set_behavior(if still { web_sys::ScrollBehavior::Auto } else { web_sys::ScrollBehavior::Smooth });
@@ -177,10 +185,13 @@ pub fn Tour(props: &TourProps) -> Html {
     };
     let ticked = done[*at % 8];
     let (ring, place) = match *places {
-        Some(([left, top, width, height], [x, y])) => (
-            Some(format!("left:{left:.0}px;top:{top:.0}px;width:{width:.0}px;height:{height:.0}px")),
-            format!("left:{x:.0}px;top:{y:.0}px"),
-        ),
+        Some(([left, top, width, height], [x, y])) => {
+            // Beyond the window's edge a ring would widen the page of a phone.
+            let (left, right) = (left.max(4.0), (left + width).min(room()[0] - 4.0));
+            let width = right - left;
+            let ring = format!("left:{left:.0}px;top:{top:.0}px;width:{width:.0}px;height:{height:.0}px");
+            (Some(ring).filter(|_| width > 0.0), format!("left:{x:.0}px;top:{y:.0}px"))
+        }
         None => (None, "right:16px;bottom:16px".to_string()),
     };
     let count = words.fill("tour-count", &[("step", &(*at + 1).to_string()), ("steps", &steps.len().to_string())]);

@@ -71,7 +71,7 @@ for (const backend of ['cpu', 'gpu']) {
       const surface = document.getElementById('maps').transferControlToOffscreen();
       window.engine.tell({ Canvas: { canvas: 3 } }, surface);
       const rects = [0, 1, 2, 3, 4, 5].map((i) => ({ source: { Value: 1 }, offset: i * 784, rows: 28, cols: 28, at: [i * 60 + 2, 2, 56, 56] }));
-      window.engine.tell({ Paint: { canvas: 3, size: [360, 60], rects, scale: 'layer', palette: 'light' } });
+      window.engine.tell({ Paint: { canvas: 3, ticket: 1, size: [360, 60], rects, scale: 'layer', palette: 'light' } });
     });
     const { strokes: drawn } = DIGITS[5];
     await ask(page, { Show: { generation: 2, picture: strokes(drawn) } }, 'Output');
@@ -171,7 +171,7 @@ scenario('the GPU paints from its own memory what the CPU paints', { timeout: 12
         canvas.style.cssText = `position:fixed;left:0;top:${n * size[1]}px;background:#888`;
         document.body.append(canvas);
         window.engine.tell({ Canvas: { canvas: n } }, canvas.transferControlToOffscreen());
-        window.engine.tell({ Paint: { canvas: n, size, rects, scale, palette } });
+        window.engine.tell({ Paint: { canvas: n, ticket: 1, size, rects, scale, palette } });
       }, [backend, size, rects, scale, palette, n]);
     }
     await ask(page, { Show: { generation: 2, picture: strokes(DIGITS[5].strokes) } }, 'Output');

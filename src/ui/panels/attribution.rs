@@ -3,6 +3,7 @@
 use super::choice::{ClassChoice, LayerChoice, Passes};
 use super::effective::EffectiveProps;
 use crate::arch::Architecture;
+use crate::ops::Readout;
 use crate::protocol::{Inquiry, Origin};
 use crate::scene::heat::Tint;
 use crate::ui::classes::use_classes;
@@ -59,6 +60,7 @@ pub fn Attribution(props: &EffectiveProps) -> Html {
                 {words.get(&format!("method-{name}"))}</label>
         }
     };
+    let distances = network.as_ref().is_some_and(|net| net.loss.readout() == Readout::Distances);
     let of = asking.found.as_ref().and_then(|f| f.class);
     let untrained = matches!(page.origin, Some(Origin::Random(_)));
     let signed = matches!(method, Method::Product | Method::Occlusion);
@@ -83,7 +85,7 @@ pub fn Attribution(props: &EffectiveProps) -> Html {
                     }
                     <Passes asking={asking.clone()} live={small} />
                     if let Some((class, p)) = of {
-                        <p class="strong" data-testid="attribution-of" data-class={class.to_string()}>{words.fill("attribution-of",
+                        <p class="strong" data-testid="attribution-of" data-class={class.to_string()}>{words.fill(if distances { "attribution-of-class" } else { "attribution-of" },
                             &[("class", &classes.name(class)), ("percent", &format!("{:.1}", p * 100.0))])}</p>
                     }
                     if picture.is_none() { <p class="note">{words.get("attribution-empty")}</p> }
